@@ -1,0 +1,3 @@
+//! The `backup` binary.
+
+fn main() {}

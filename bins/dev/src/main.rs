@@ -1,0 +1,3 @@
+//! The `dev` binary.
+
+fn main() {}

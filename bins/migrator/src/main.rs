@@ -1,0 +1,3 @@
+//! The `migrator` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The settings all binaries share: environment variables, flags, and their documentation.

@@ -1,0 +1,1 @@
+//! Drives the backup engine and rehearses restores.

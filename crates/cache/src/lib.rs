@@ -1,0 +1,1 @@
+//! Memory and Redis tiers. Knows no PostgreSQL.

@@ -1,0 +1,1 @@
+//! The use cases: reading and writing content.

@@ -1,0 +1,1 @@
+//! Private PostgreSQL and Redis servers, with faults on demand, for development and tests.

@@ -1,0 +1,1 @@
+//! Circuit breakers, probes, component states and tracked errors. Knows no database.

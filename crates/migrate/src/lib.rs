@@ -1,0 +1,1 @@
+//! Schema migrations: plan, lock, apply, verify; and loading posts in bulk.

@@ -1,0 +1,1 @@
+//! PostgreSQL: nodes, pools, routing, transactions, tokens; then the repositories.

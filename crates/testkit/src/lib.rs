@@ -1,0 +1,1 @@
+//! A migrated database of its own for every test.
