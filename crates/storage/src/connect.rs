@@ -1,0 +1,126 @@
+//! One connection to one node, within a deadline.
+//!
+//! The driver's own `connect_timeout` covers TCP alone: a frozen server accepts and never greets.
+//! So the whole of it, from the name's look-up to the last greeting, is under one deadline here.
+
+use std::time::Duration;
+
+use tokio::{task::AbortHandle, time::timeout};
+use tokio_postgres::{Client, config::SslMode as DriverSslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    config::{ClusterConfig, NodeAddr, SslMode},
+    error::Error,
+    tls,
+};
+
+/// Makes connections to the nodes of one cluster.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    config: ClusterConfig,
+    tls: MakeRustlsConnect,
+}
+
+/// A connection, and the task that drives it. Dropping it closes the connection.
+pub struct Connected {
+    client: Client,
+    driver: AbortHandle,
+    in_hot_standby: bool,
+}
+
+impl Connected {
+    /// The driver's handle.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The driver's handle, for what needs it alone: transactions.
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Whether the server said at the greeting that it is in recovery.
+    #[must_use]
+    pub fn in_hot_standby(&self) -> bool {
+        self.in_hot_standby
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connector {
+    pub(crate) fn new(config: &ClusterConfig) -> Result<Self, Error> {
+        config
+            .validate()
+            .map_err(|error| Error::Config(error.to_string()))?;
+        Ok(Self {
+            config: config.clone(),
+            tls: tls::connector(config)?,
+        })
+    }
+
+    pub(crate) fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    pub(crate) fn tls(&self) -> MakeRustlsConnect {
+        self.tls.clone()
+    }
+
+    /// Connects to `node`, with `options` for the session as in libpq's `options`.
+    pub(crate) async fn connect(
+        &self,
+        node: &NodeAddr,
+        options: &str,
+        limit: Duration,
+    ) -> Result<Connected, Error> {
+        let driver_config = self.driver_config(node, options);
+        let connecting = driver_config.connect(self.tls());
+        let (client, connection) = timeout(limit, connecting)
+            .await
+            .map_err(|_| Error::Deadline {
+                waiting_for: "a connection",
+            })?
+            .map_err(|error| Error::from_driver("connect", error))?;
+        // What "in recovery" is, told by the server at the greeting and whenever it changes.
+        let in_hot_standby = connection.parameter("in_hot_standby") == Some("on");
+        let driver = tokio::spawn(async move {
+            // An error ends the connection, and every request on it says so.
+            let _ended = connection.await;
+        });
+        Ok(Connected {
+            client,
+            driver: driver.abort_handle(),
+            in_hot_standby,
+        })
+    }
+
+    fn driver_config(&self, node: &NodeAddr, options: &str) -> tokio_postgres::Config {
+        let config = &self.config;
+        let mut driver = tokio_postgres::Config::new();
+        driver
+            .host(&node.host)
+            .port(node.port)
+            .dbname(&config.database)
+            .user(&config.user)
+            .application_name(&config.application_name)
+            .options(options)
+            .ssl_mode(match config.ssl_mode {
+                SslMode::Disable => DriverSslMode::Disable,
+                SslMode::Prefer => DriverSslMode::Prefer,
+                SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
+                    DriverSslMode::Require
+                }
+            });
+        if let Some(password) = &config.password {
+            driver.password(password.expose());
+        }
+        driver
+    }
+}

@@ -1,0 +1,35 @@
+-- Once per cluster, as a superuser, before the first `migrator up`:
+--
+--   psql -v owner=prepnexus_owner -v owner_password=… -v api_user=prepnexus -v api_password=… \
+--        -v database=prepnexus -f bootstrap.sql
+--
+-- Makes the roles and the database. The owner changes the schema (DB_OWNER); the API's role reads
+-- and writes rows (DB_USER) and can't. Running it again changes nothing but the passwords.
+
+\set ON_ERROR_STOP on
+-- A password goes to the server as it is; keep it out of the server's log.
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+
+SELECT 'CREATE ROLE prepnexus_api NOLOGIN'
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prepnexus_api') \gexec
+
+SELECT format('CREATE ROLE %I LOGIN', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \gexec
+ALTER ROLE :"owner" WITH LOGIN CREATEDB NOSUPERUSER NOCREATEROLE PASSWORD :'owner_password';
+
+SELECT format('CREATE ROLE %I LOGIN', :'api_user')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'api_user') \gexec
+ALTER ROLE :"api_user" WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'api_password';
+ALTER ROLE :"api_user" SET statement_timeout = '30s';
+ALTER ROLE :"api_user" SET lock_timeout = '5s';
+ALTER ROLE :"api_user" SET idle_in_transaction_session_timeout = '30s';
+
+GRANT prepnexus_api TO :"api_user";
+-- Replication lag and the receiver's state, for the health page.
+GRANT pg_monitor TO :"api_user";
+
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING ''UTF8''', :'database', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"database" TO prepnexus_api;
