@@ -1,12 +1,12 @@
 //! Authors. An author is a name, compared without case and with white space folded.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest author name, in characters.
 pub const MAX_NAME_LEN: usize = 120;
 
 /// An author as a post names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuthorRef {
     /// The author's number.

@@ -5,7 +5,7 @@ mod patch;
 mod status;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use draft::{AuthorInput, PostDraft};
 pub use patch::PostPatch;
@@ -23,7 +23,7 @@ pub const MAX_META_DESCRIPTION_LEN: usize = 320;
 pub const MAX_CONTENT_LEN: usize = 500_000;
 
 /// What [`Post::content`] is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ContentFormat {
@@ -54,7 +54,7 @@ impl ContentFormat {
 }
 
 /// A whole post, as `GET /api/v1/posts/{id}` sends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Post {
     /// The post's number: given once, never used again.

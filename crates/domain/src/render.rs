@@ -140,8 +140,8 @@ mod tests {
                 for forbidden in [
                     "<script",
                     "href=\"javascript",
-                    "onerror",
-                    "onload",
+                    " onerror",
+                    " onload",
                     "iframe",
                     "<style",
                     "<form",

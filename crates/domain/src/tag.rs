@@ -1,6 +1,6 @@
 //! Tags. A tag is its name, compared without case; its slug is the address of its page.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest tag name, in characters.
 pub const MAX_NAME_LEN: usize = 60;
@@ -8,7 +8,7 @@ pub const MAX_NAME_LEN: usize = 60;
 pub const MAX_PER_POST: usize = 20;
 
 /// A tag as a post carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TagRef {
     /// The address of the tag.

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::{task::AbortHandle, time::timeout};
+use futures_util::future::BoxFuture;
+use tokio::{
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
 use tokio_postgres::{Client, config::SslMode as DriverSslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -54,6 +58,32 @@ impl Drop for Connected {
     }
 }
 
+/// Makes the connections of a pool.
+pub(crate) struct PoolConnect(MakeRustlsConnect);
+
+impl PoolConnect {
+    pub(crate) fn new(connector: &Connector) -> Self {
+        Self(connector.tls())
+    }
+}
+
+impl deadpool_postgres::Connect for PoolConnect {
+    fn connect(
+        &self,
+        config: &tokio_postgres::Config,
+    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let (config, tls) = (config.clone(), self.0.clone());
+        Box::pin(async move {
+            let (client, connection) = config.connect(tls).await?;
+            let driver = tokio::spawn(async move {
+                // An error ends the connection, and every request on it says so.
+                let _ended = connection.await;
+            });
+            Ok((client, driver))
+        })
+    }
+}
+
 impl Connector {
     pub(crate) fn new(config: &ClusterConfig) -> Result<Self, Error> {
         config
@@ -99,6 +129,15 @@ impl Connector {
             driver: driver.abort_handle(),
             in_hot_standby,
         })
+    }
+
+    /// The driver's configuration for pooled connections to `node`.
+    pub(crate) fn pool_config(&self, node: &NodeAddr) -> tokio_postgres::Config {
+        let timeout = self.config.statement_timeout.as_millis();
+        let options = format!(
+            "-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout} -c TimeZone=UTC"
+        );
+        self.driver_config(node, &options)
     }
 
     fn driver_config(&self, node: &NodeAddr, options: &str) -> tokio_postgres::Config {

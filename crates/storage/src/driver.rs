@@ -41,7 +41,7 @@ pub async fn connect_primary(
     for node in &config.nodes {
         match connector.connect(node, options, limit).await {
             Ok(connected) if connected.in_hot_standby() => {
-                reasons.push(format!("{node} is a replica"))
+                reasons.push(format!("{node} is a replica"));
             }
             Ok(connected) => return Ok(connected),
             Err(error @ Error::Sql { .. }) => return Err(error),

@@ -66,6 +66,9 @@ pub enum Error {
     /// A consistency token that can't be honoured.
     #[error(transparent)]
     UnknownToken(#[from] UnknownToken),
+    /// A statement of the transaction had failed, so that it could only be rolled back.
+    #[error("a statement failed, the transaction was rolled back")]
+    TransactionFailed,
     /// A transaction was used after it had ended.
     #[error("the transaction has ended")]
     TransactionEnded,
@@ -132,6 +135,11 @@ impl Error {
         }
     }
 
+    /// Whether a node refused a write because it is no primary any more.
+    pub(crate) fn is_stale_role(&self) -> bool {
+        self.sqlstate() == Some(SqlState::READ_ONLY_SQL_TRANSACTION.code())
+    }
+
     /// Whether the same transaction may succeed if it is begun again at once: a serialization
     /// failure, a deadlock, a node that is no primary any more, or a connection lost before COMMIT.
     #[must_use]
@@ -161,9 +169,11 @@ impl Error {
             | Self::CommitUnknown(_)
             | Self::Tls(_) => true,
             Self::Sql { sqlstate, .. } => is_unavailable_state(sqlstate),
-            Self::Config(_) | Self::Row { .. } | Self::UnknownToken(_) | Self::TransactionEnded => {
-                false
-            }
+            Self::Config(_)
+            | Self::Row { .. }
+            | Self::UnknownToken(_)
+            | Self::TransactionFailed
+            | Self::TransactionEnded => false,
         }
     }
 

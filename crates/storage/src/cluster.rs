@@ -1,0 +1,362 @@
+//! The cluster: where a read or a write goes, and a transaction from BEGIN to COMMIT.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use prepnexus_health::BreakerState;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::ClusterConfig,
+    connect::Connector,
+    deadline::Deadline,
+    error::Error,
+    metric,
+    monitor::Monitor,
+    node::{Node, PoolStatus},
+    read::{ReadConn, Surroundings},
+    token::{Token, UnknownToken},
+    topology::{NodeView, Topology},
+    tx::Tx,
+};
+
+/// How often a transaction is begun again after a passing fault.
+const MAX_RETRIES: u32 = 3;
+/// The pause before the first retry; each further one is twice as long, and all are jittered.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// How fresh a read must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// Whatever a healthy node has.
+    #[default]
+    Any,
+    /// At least what the token names.
+    AtLeast(Token),
+    /// What the primary has now.
+    Primary,
+}
+
+/// A write that is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed<T> {
+    /// What the transaction's work returned.
+    pub value: T,
+    /// Names the write to later reads; `None` when its position could not be learned.
+    pub token: Option<Token>,
+}
+
+/// One node as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct NodeStatus {
+    /// What the monitor last saw.
+    pub view: NodeView,
+    /// Whether users' requests are let through.
+    pub breaker: BreakerState,
+    /// The pool.
+    pub pool: PoolStatus,
+}
+
+/// All nodes of one PostgreSQL cluster: cheap to clone, all clones are the same one.
+#[derive(Clone)]
+pub struct Cluster(Arc<Inner>);
+
+struct Inner {
+    nodes: Vec<Arc<Node>>,
+    monitor: Arc<Monitor>,
+    around: Surroundings,
+    default_deadline: Duration,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.0.nodes.iter().map(|node| &node.label);
+        f.debug_list().entries(nodes).finish()
+    }
+}
+
+impl Cluster {
+    /// Begins to watch the nodes. Needs none of them to be up: it finds them when they are.
+    ///
+    /// Must be called inside a tokio runtime; its tasks end with [`Cluster::close`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Tls`] when the configuration can't be used.
+    pub fn start(config: &ClusterConfig) -> Result<Self, Error> {
+        let connector = Connector::new(config)?;
+        let nodes = config
+            .nodes
+            .iter()
+            .map(|addr| Node::new(addr.clone(), &connector).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let tls = connector.tls();
+        let monitor = Arc::new(Monitor::new(nodes.clone(), connector));
+        for index in 0..nodes.len() {
+            tasks.spawn(Arc::clone(&monitor).watch(index, stop.clone()));
+        }
+        let seer = Arc::clone(&monitor);
+        let stale_role = Arc::new(move |node: &Node| {
+            node.evict_all();
+            seer.look_now();
+        });
+        Ok(Self(Arc::new(Inner {
+            nodes,
+            monitor,
+            around: Surroundings {
+                tls,
+                tasks: tasks.clone(),
+                stale_role,
+            },
+            default_deadline: config.default_deadline,
+            tasks,
+            stop,
+        })))
+    }
+
+    /// A deadline as long from now as the configuration says.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(self.0.default_deadline)
+    }
+
+    /// Waits until a primary is known.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the deadline passes before, with what each node said.
+    pub async fn wait_for_primary(&self, deadline: Deadline) -> Result<(), Error> {
+        let waiting = self
+            .0
+            .monitor
+            .wait_for(|topology| topology.primary.is_some());
+        deadline
+            .limit("a primary", waiting)
+            .await
+            .map_err(|_| self.no("primary"))
+    }
+
+    /// A connection to read with, to a node that is fresh enough.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] at once when no node may serve it, [`Error::UnknownToken`] for a token
+    /// of another history, [`Error::Saturated`] and [`Error::Deadline`] when the node is too busy.
+    pub async fn read(&self, freshness: Freshness, deadline: Deadline) -> Result<ReadConn, Error> {
+        let topology = self.topology_by(deadline).await?;
+        if let Freshness::AtLeast(token) = freshness {
+            check_token(token, &topology)?;
+        }
+        let (index, reason) = match (topology.primary, freshness) {
+            (Some(index), _) if self.0.nodes[index].breaker.allows() => (index, "primary"),
+            (_, Freshness::Any) => match topology.first_replica() {
+                Some(index) => (index, "no_primary"),
+                None => return Err(self.no("node")),
+            },
+            _ => return Err(self.no("primary")),
+        };
+        self.connect(&topology, index, reason, deadline).await
+    }
+
+    /// Runs `work` in one transaction on the primary and commits it; begins again, within the
+    /// deadline, after a serialization failure, a deadlock, a change of roles, or a connection
+    /// lost before COMMIT. `name` is the transaction's name in metrics.
+    ///
+    /// ```no_run
+    /// # use prepnexus_storage::{Cluster, Error};
+    /// # async fn example(cluster: Cluster) -> Result<(), Error> {
+    /// let name = "cron";
+    /// let renamed = cluster
+    ///     .write("jobs.rename", cluster.deadline(), |tx| async move {
+    ///         tx.execute("-- jobs.rename\nUPDATE jobs SET name = $1 WHERE id = 7", &[&name]).await
+    ///     })
+    ///     .await?;
+    /// println!("{} rows, read them back with {:?}", renamed.value, renamed.token);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `work` returned; [`Error::CommitUnknown`] when the connection was lost during COMMIT;
+    /// [`Error::Unavailable`] at once when there is no primary.
+    pub async fn write<T, E, F, W>(
+        &self,
+        name: &'static str,
+        deadline: Deadline,
+        mut work: F,
+    ) -> Result<Committed<T>, E>
+    where
+        E: From<Error> + AsStorageError,
+        F: FnMut(Tx) -> W,
+        W: Future<Output = Result<T, E>>,
+    {
+        let mut attempt = 0;
+        loop {
+            let error = match self.attempt(deadline, &mut work).await {
+                Ok(committed) => return Ok(committed),
+                Err(error) => error,
+            };
+            match error.as_storage_error() {
+                Some(Error::CommitUnknown(_)) => {
+                    metric::commit_unknown();
+                    return Err(error);
+                }
+                Some(cause)
+                    if cause.is_retryable() && attempt < MAX_RETRIES && !deadline.has_passed() =>
+                {
+                    metric::retry(name);
+                    tracing::debug!(transaction = name, attempt, cause = %cause.chain(), "beginning again");
+                }
+                _ => return Err(error),
+            }
+            let pause = RETRY_PAUSE * 2_u32.pow(attempt);
+            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt<T, E, F, W>(&self, deadline: Deadline, work: &mut F) -> Result<Committed<T>, E>
+    where
+        E: From<Error>,
+        F: FnMut(Tx) -> W,
+        W: Future<Output = Result<T, E>>,
+    {
+        let topology = self.topology_by(deadline).await?;
+        let index = topology
+            .primary
+            .filter(|index| self.0.nodes[*index].breaker.allows());
+        let index = index.ok_or_else(|| self.no("primary"))?;
+        let conn = self.connect(&topology, index, "write", deadline).await?;
+        let tx = Tx::begin(conn).await?;
+        match work(tx.clone()).await {
+            Ok(value) => {
+                let position = tx.commit(&self.0.tasks).await?;
+                let seen = topology.nodes[index].observation.as_ref();
+                let token = seen.filter(|_| position > 0).map(|seen| Token {
+                    system_id: seen.system_id,
+                    timeline: seen.timeline,
+                    position,
+                });
+                Ok(Committed { value, token })
+            }
+            Err(error) => {
+                tx.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What the monitor last saw.
+    #[must_use]
+    pub fn topology(&self) -> Arc<Topology> {
+        self.0.monitor.topology()
+    }
+
+    /// All nodes, in the order of the configuration. Asks no database.
+    #[must_use]
+    pub fn status(&self) -> Vec<NodeStatus> {
+        let topology = self.topology();
+        let views = topology.nodes.iter().cloned();
+        views
+            .zip(&self.0.nodes)
+            .map(|(view, node)| NodeStatus {
+                view,
+                breaker: node.breaker.state(),
+                pool: node.pool_status(),
+            })
+            .collect()
+    }
+
+    /// Stops the monitor, waits for commits and cancellations that are under way, and closes all
+    /// connections.
+    pub async fn close(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        for node in &self.0.nodes {
+            node.close();
+        }
+    }
+
+    /// The topology; before the first look at all nodes is over, waits for it.
+    async fn topology_by(&self, deadline: Deadline) -> Result<Arc<Topology>, Error> {
+        let topology = self.0.monitor.topology();
+        if topology.primary.is_some() {
+            return Ok(topology);
+        }
+        deadline
+            .limit("a primary", self.0.monitor.first_look())
+            .await?;
+        Ok(self.0.monitor.topology())
+    }
+
+    async fn connect(
+        &self,
+        topology: &Topology,
+        index: usize,
+        reason: &'static str,
+        deadline: Deadline,
+    ) -> Result<ReadConn, Error> {
+        let (node, role) = (&self.0.nodes[index], topology.nodes[index].role);
+        let began = Instant::now();
+        let object = node.acquire(deadline).await?;
+        metric::wait(node, began.elapsed());
+        metric::route(role, reason);
+        Ok(ReadConn::new(
+            object,
+            Arc::clone(node),
+            role,
+            deadline,
+            self.0.around.clone(),
+        ))
+    }
+
+    fn no(&self, wanted: &'static str) -> Error {
+        let topology = self.topology();
+        let reasons = topology.nodes.iter().map(|node| {
+            let error = node.last_error.as_deref().unwrap_or("no error");
+            format!(
+                "{} is {} ({}): {error}",
+                node.addr,
+                node.state.as_str(),
+                node.role.as_str()
+            )
+        });
+        Error::Unavailable {
+            wanted,
+            reason: reasons.collect::<Vec<_>>().join("; "),
+        }
+    }
+}
+
+/// An error of a transaction's work that may be, or hold, one of this crate.
+pub trait AsStorageError {
+    /// The error of this crate, where it is one: it decides whether the transaction is begun again.
+    fn as_storage_error(&self) -> Option<&Error>;
+}
+
+impl AsStorageError for Error {
+    fn as_storage_error(&self) -> Option<&Error> {
+        Some(self)
+    }
+}
+
+/// Whether the history a token names is the one being served.
+fn check_token(token: Token, topology: &Topology) -> Result<(), UnknownToken> {
+    let Some(seen) = topology
+        .primary()
+        .and_then(|node| node.observation.as_ref())
+    else {
+        return Ok(());
+    };
+    if token.system_id != seen.system_id {
+        Err(UnknownToken::OtherCluster)
+    } else if token.timeline > seen.timeline {
+        Err(UnknownToken::LostTimeline)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The metrics of this crate, by name, in one place.
+
+use std::time::Duration;
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+use crate::{
+    node::Node,
+    topology::{NodeView, Role, Topology},
+};
+
+const QUERY: &str = "prepnexus_db_query_duration_seconds";
+const WAIT: &str = "prepnexus_db_pool_wait_seconds";
+const ROUTE: &str = "prepnexus_db_route_total";
+const FAILOVERS: &str = "prepnexus_db_failovers_total";
+const COMMIT_UNKNOWN: &str = "prepnexus_db_commit_unknown_total";
+const RETRIES: &str = "prepnexus_db_transaction_retries_total";
+const NODE_UP: &str = "prepnexus_db_node_up";
+const LAG_SECONDS: &str = "prepnexus_db_replication_lag_seconds";
+const LAG_BYTES: &str = "prepnexus_db_replication_lag_bytes";
+const BREAKER: &str = "prepnexus_db_breaker_state";
+const CONNECTIONS: &str = "prepnexus_db_pool_connections";
+
+/// Tells the installed recorder what the metrics mean. Call it once, after installing one.
+pub fn describe_metrics() {
+    describe_histogram!(
+        QUERY,
+        Unit::Seconds,
+        "Time of a named query, by the role of the node"
+    );
+    describe_histogram!(
+        WAIT,
+        Unit::Seconds,
+        "Time a request waited for a connection"
+    );
+    describe_counter!(ROUTE, "Where reads and writes were sent, and why there");
+    describe_counter!(FAILOVERS, "Times the primary became another node");
+    describe_counter!(COMMIT_UNKNOWN, "Commits whose outcome was not learned");
+    describe_counter!(RETRIES, "Transactions begun again after a passing fault");
+    describe_gauge!(NODE_UP, "1 while the node answers and may be used");
+    describe_gauge!(
+        LAG_SECONDS,
+        Unit::Seconds,
+        "How far a replica is behind, in time"
+    );
+    describe_gauge!(
+        LAG_BYTES,
+        Unit::Bytes,
+        "How far a replica is behind, in write-ahead log"
+    );
+    describe_gauge!(BREAKER, "0 closed, 1 half-open, 2 open");
+    describe_gauge!(CONNECTIONS, "Connections of the pool, by state");
+    counter!(FAILOVERS).absolute(0);
+    counter!(COMMIT_UNKNOWN).absolute(0);
+}
+
+pub(crate) fn query(name: &'static str, role: Role, time: Duration) {
+    histogram!(QUERY, "query" => name, "node_role" => role.as_str()).record(time);
+}
+
+pub(crate) fn wait(node: &Node, time: Duration) {
+    histogram!(WAIT, "node" => node.label.clone()).record(time);
+}
+
+pub(crate) fn route(target: Role, reason: &'static str) {
+    counter!(ROUTE, "target" => target.as_str(), "reason" => reason).increment(1);
+}
+
+pub(crate) fn failover() {
+    counter!(FAILOVERS).increment(1);
+}
+
+pub(crate) fn commit_unknown() {
+    counter!(COMMIT_UNKNOWN).increment(1);
+}
+
+pub(crate) fn retry(transaction: &'static str) {
+    counter!(RETRIES, "transaction" => transaction).increment(1);
+}
+
+/// Sets all gauges from one view of the cluster.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; a lag is far below 2^53 bytes"
+)]
+pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
+    for (view, node) in topology.nodes.iter().zip(nodes) {
+        for role in [Role::Primary, Role::Replica] {
+            let up = view.role == role && is_up(view);
+            gauge!(NODE_UP, "node" => node.label.clone(), "role" => role.as_str())
+                .set(f64::from(u8::from(up)));
+        }
+        if let Some(lag) = view.lag {
+            gauge!(LAG_SECONDS, "node" => node.label.clone()).set(lag.as_secs_f64());
+        }
+        if let Some(bytes) = view.lag_bytes {
+            gauge!(LAG_BYTES, "node" => node.label.clone()).set(bytes as f64);
+        }
+        gauge!(BREAKER, "node" => node.label.clone()).set(node.breaker.state().as_metric());
+        let pool = node.pool_status();
+        for (state, count) in [
+            ("idle", pool.idle),
+            ("in_use", pool.in_use),
+            ("waiting", pool.waiting),
+        ] {
+            gauge!(CONNECTIONS, "node" => node.label.clone(), "state" => state).set(count as f64);
+        }
+    }
+}
+
+fn is_up(view: &NodeView) -> bool {
+    matches!(view.state, crate::topology::NodeState::Up)
+}
