@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use draft::{AuthorInput, PostDraft};
-pub use patch::PostPatch;
+pub use patch::{Patched, PostPatch, WantedAuthor, WantedSlug};
 pub use status::{Publication, Status};
 
 use crate::{author::AuthorRef, tag::TagRef};

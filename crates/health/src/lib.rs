@@ -1,1 +1,57 @@
-//! Circuit breakers, probes, component states and tracked errors. Knows no database.
+//! Circuit breakers, component states and tracked errors.
+//!
+//! What the rest of the system needs in order to say how it is, and to stop asking a server that
+//! doesn't answer. Three parts, none of which knows what it watches:
+//!
+//! - [`Breaker`] and [`SharedBreaker`]: closed, open, half-open. Pure transitions with the time
+//!   passed in; only a monitor's probe tests an open one, never a user's request.
+//! - [`Registry`]: the state of every component, why, and since when; the worst of them is the
+//!   state of the service.
+//! - [`ErrorLog`]: errors grouped by fingerprint, bounded in number and in size.
+//!
+//! Deliberately absent: any I/O, any task, any runtime. Whoever probes owns the task that does so
+//! and reports what it saw. Metrics go through the `metrics` facade; a program that installs no
+//! recorder pays almost nothing.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::{Duration, Instant};
+//!
+//! use prepnexus_domain::SystemClock;
+//! use prepnexus_health::{BreakerConfig, BreakerState, Registry, Severity, SharedBreaker, Status};
+//!
+//! let breaker = SharedBreaker::new(BreakerConfig::default());
+//! let registry = Registry::new(Arc::new(SystemClock));
+//! registry.register("cache", Severity::Optional);
+//!
+//! // Three calls in a row fail: users are turned away at once from here on.
+//! let now = Instant::now();
+//! for _ in 0..3 {
+//!     breaker.on_failure(now);
+//! }
+//! assert_eq!(breaker.state(), BreakerState::Open);
+//! assert!(!breaker.allows());
+//! registry.set("cache", Status::Unhealthy, Some("connection refused".to_owned()));
+//! assert_eq!(registry.overall(), Status::Degraded, "an optional component degrades at worst");
+//!
+//! // The monitor asks whether a probe is due, and two that succeed close it again.
+//! let later = now + Duration::from_secs(1);
+//! assert!(breaker.wants_probe(later));
+//! breaker.on_probe_success(later);
+//! breaker.on_probe_success(later);
+//! assert!(breaker.allows());
+//! registry.set("cache", Status::Healthy, None);
+//! assert_eq!(registry.overall(), Status::Healthy);
+//! ```
+
+pub mod breaker;
+pub mod errors;
+mod metric;
+pub mod registry;
+
+pub use breaker::{Breaker, BreakerConfig, BreakerState, SharedBreaker};
+pub use errors::{ErrorLog, TrackedError};
+pub use metric::describe_metrics;
+pub use registry::{Component, Registry, Severity, Snapshot, Status};

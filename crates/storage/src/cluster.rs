@@ -255,6 +255,11 @@ impl Cluster {
         self.0.monitor.topology()
     }
 
+    /// Waits until the monitor has looked at a node again.
+    pub async fn next_look(&self) {
+        self.0.monitor.next_look().await;
+    }
+
     /// All nodes, in the order of the configuration. Asks no database.
     #[must_use]
     pub fn status(&self) -> Vec<NodeStatus> {

@@ -27,29 +27,9 @@ pub(crate) struct Connector {
 }
 
 /// A connection, and the task that drives it. Dropping it closes the connection.
-pub struct Connected {
-    client: Client,
+pub(crate) struct Connected {
+    pub(crate) client: Client,
     driver: AbortHandle,
-    in_hot_standby: bool,
-}
-
-impl Connected {
-    /// The driver's handle.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The driver's handle, for what needs it alone: transactions.
-    pub fn client_mut(&mut self) -> &mut Client {
-        &mut self.client
-    }
-
-    /// Whether the server said at the greeting that it is in recovery.
-    #[must_use]
-    pub fn in_hot_standby(&self) -> bool {
-        self.in_hot_standby
-    }
 }
 
 impl Drop for Connected {
@@ -118,8 +98,6 @@ impl Connector {
                 waiting_for: "a connection",
             })?
             .map_err(|error| Error::from_driver("connect", error))?;
-        // What "in recovery" is, told by the server at the greeting and whenever it changes.
-        let in_hot_standby = connection.parameter("in_hot_standby") == Some("on");
         let driver = tokio::spawn(async move {
             // An error ends the connection, and every request on it says so.
             let _ended = connection.await;
@@ -127,7 +105,6 @@ impl Connector {
         Ok(Connected {
             client,
             driver: driver.abort_handle(),
-            in_hot_standby,
         })
     }
 

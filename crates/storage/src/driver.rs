@@ -5,12 +5,29 @@
 
 use std::time::Duration;
 
-pub use crate::connect::Connected;
+use tokio_postgres::Client;
+
 use crate::{
     config::{ClusterConfig, NodeAddr},
-    connect::Connector,
+    connect::{self, Connector},
     error::Error,
 };
+
+/// A connection outside all pools. Dropping it closes it.
+pub struct Connected(connect::Connected);
+
+impl Connected {
+    /// The driver's handle.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// The driver's handle, for what needs it alone: transactions.
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.0.client
+    }
+}
 
 /// Connects to one node, with `options` for the session as in libpq's `options`
 /// (`-c statement_timeout=0`), all of it within `limit`.
@@ -23,7 +40,10 @@ pub async fn connect(
     options: &str,
     limit: Duration,
 ) -> Result<Connected, Error> {
-    Connector::new(config)?.connect(node, options, limit).await
+    Connector::new(config)?
+        .connect(node, options, limit)
+        .await
+        .map(Connected)
 }
 
 /// Connects to the primary: the first node that answers and is not in recovery.
@@ -39,11 +59,22 @@ pub async fn connect_primary(
     let connector = Connector::new(config)?;
     let mut reasons = Vec::new();
     for node in &config.nodes {
-        match connector.connect(node, options, limit).await {
-            Ok(connected) if connected.in_hot_standby() => {
-                reasons.push(format!("{node} is a replica"));
-            }
-            Ok(connected) => return Ok(connected),
+        let asked = async {
+            let connected = connector.connect(node, options, limit).await?;
+            let asking = connected
+                .client
+                .query_typed("SELECT pg_is_in_recovery()", &[]);
+            let rows = tokio::time::timeout(limit, asking)
+                .await
+                .map_err(|_| Error::Deadline {
+                    waiting_for: "a node's role",
+                })?
+                .map_err(|error| Error::from_driver("connect", error))?;
+            Ok((connected, rows.first().is_some_and(|row| row.get(0))))
+        };
+        match asked.await {
+            Ok((_, true)) => reasons.push(format!("{node} is a replica")),
+            Ok((connected, false)) => return Ok(Connected(connected)),
             Err(error @ Error::Sql { .. }) => return Err(error),
             Err(error) => reasons.push(format!("{node}: {}", error.chain())),
         }

@@ -119,6 +119,12 @@ impl Monitor {
         let _seen = published.wait_for(|count| *count > 0).await;
     }
 
+    /// Waits until the next topology is published.
+    pub(crate) async fn next_look(&self) {
+        let mut published = self.published.subscribe();
+        let _seen = published.changed().await;
+    }
+
     /// Has all nodes probed at once: something was seen that may be a change of roles.
     pub(crate) fn look_now(&self) {
         self.look_now.iter().for_each(Notify::notify_one);
@@ -165,7 +171,7 @@ impl Monitor {
                         .await?
                 }
             };
-            let observation = ask(connected.client(), seen_at).await?;
+            let observation = ask(&connected.client, seen_at).await?;
             Ok::<_, Error>((connected, observation))
         };
         // On any error the connection is dropped with the future, and the next probe makes a new one.

@@ -103,27 +103,21 @@ impl PostPatch {
         }
     }
 
-    /// `current` with this change, at the time `now`.
+    /// `current`, its status as stored, with this change, at the time `now`.
     ///
     /// The slug follows the title for as long as it was made from it: an address that somebody
     /// chose stays. `slug` in the result is the one wanted; it may have to be numbered.
     ///
     /// # Errors
     /// [`Invalid`] when the status and time that result don't go together.
-    pub fn apply(
-        self,
-        current: &Post,
-        stored_status: Status,
-        now: Timestamp,
-    ) -> Result<Patched, Invalid> {
-        let publication = self.publication(current, stored_status, now)?;
+    pub fn apply(self, current: &Post, now: Timestamp) -> Result<Patched, Invalid> {
+        let publication = self.publication(current, now)?;
         let title = self.title.unwrap_or_else(|| current.title.clone());
         let slug = match self.slug {
             Given::Value(slug) => WantedSlug::Exactly(slug),
             Given::Null => WantedSlug::MadeFrom(Slug::from_title(&title, "post")),
             Given::Absent => follow_title(current, &title),
         };
-        let content_changed = self.content.is_some() || self.content_format.is_some();
         let excerpt = match self.excerpt {
             Given::Value(excerpt) => Some(excerpt),
             Given::Null => None,
@@ -133,7 +127,6 @@ impl PostPatch {
             slug,
             title,
             excerpt,
-            content_changed,
             content: self.content.unwrap_or_else(|| current.content.clone()),
             content_format: self.content_format.unwrap_or(current.content_format),
             publication,
@@ -149,18 +142,13 @@ impl PostPatch {
         })
     }
 
-    fn publication(
-        &self,
-        current: &Post,
-        stored_status: Status,
-        now: Timestamp,
-    ) -> Result<Publication, Invalid> {
+    fn publication(&self, current: &Post, now: Timestamp) -> Result<Publication, Invalid> {
         let was = Publication {
-            status: stored_status,
+            status: current.status,
             published_at: current.published_at,
         };
         let mut wanted = Publication {
-            status: self.status.unwrap_or(stored_status),
+            status: self.status.unwrap_or(current.status),
             published_at: self.published_at.clone().or_keep(current.published_at),
         };
         // A scheduled post that is published early appears now, not at the time it was to appear.
@@ -170,7 +158,6 @@ impl PostPatch {
         {
             wanted.published_at = None;
         }
-        // A draft taken back from publication may be scheduled or published anew with a new time.
         Publication::resolve(Some(was), wanted, now)
     }
 }
@@ -221,8 +208,6 @@ pub struct Patched {
     pub content: String,
     /// What it is written in.
     pub content_format: ContentFormat,
-    /// Whether `content` or its format was given, so that the HTML must be made anew.
-    pub content_changed: bool,
     /// Who can see it, and from when.
     pub publication: Publication,
     /// Who wrote it.

@@ -1,0 +1,187 @@
+//! How to reach Redis, and how long to wait for it.
+//!
+//! A plain struct: it is filled in by a program and reads no environment. The password shows in
+//! neither `Debug` nor any error; an error names the field and what it must be, never the value,
+//! because a mistyped URL may have the password anywhere.
+//!
+//! The server must speak RESP3: Redis 6 or newer, or Valkey. Only plain TCP for now. TLS (`rediss://`)
+//! is refused with an error that says so: the client's TLS needs a process-wide crypto provider and root
+//! certificates of its own, which is a decision for the program and not for a URL.
+
+mod password;
+mod url;
+
+use std::time::Duration;
+
+use prepnexus_health::BreakerConfig;
+
+pub use password::Password;
+
+/// The settings of a [`RedisPool`](crate::RedisPool).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RedisConfig {
+    /// A name or an address (`127.0.0.1`).
+    pub host: String,
+    /// The TCP port (6379).
+    pub port: u16,
+    /// An ACL user; needs a password.
+    pub username: Option<String>,
+    /// The password of that user, or of the default one.
+    pub password: Option<Password>,
+    /// The database number (0).
+    pub database: u8,
+    /// Connections kept open (3). Each carries any number of commands at once, so that few are enough.
+    pub pool_size: u32,
+    /// The longest wait for a reply (50 ms). A connection that exceeds it is replaced.
+    pub response_timeout: Duration,
+    /// The longest wait for a connection from the pool (100 ms).
+    pub checkout_timeout: Duration,
+    /// The longest that connecting may take, from name resolution to the end of the handshake (500 ms).
+    pub connect_timeout: Duration,
+    /// When to stop asking, and how often to probe then. The cap on the back-off is lower (1 s) than
+    /// a breaker's usual one: a PING costs nothing, and a cold cache does.
+    pub breaker: BreakerConfig,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 6379,
+            username: None,
+            password: None,
+            database: 0,
+            pool_size: 3,
+            response_timeout: Duration::from_millis(50),
+            checkout_timeout: Duration::from_millis(100),
+            connect_timeout: Duration::from_millis(500),
+            breaker: BreakerConfig {
+                backoff_cap: Duration::from_secs(1),
+                ..BreakerConfig::default()
+            },
+        }
+    }
+}
+
+/// A setting that can't be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct ConfigError {
+    /// The field of [`RedisConfig`], or `url`.
+    pub field: &'static str,
+    /// What it must be. Never the value.
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            field,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl RedisConfig {
+    /// Reads `redis://[[user]:password@]host[:port][/database]`; everything else is the default.
+    ///
+    /// # Errors
+    ///
+    /// The part that is wrong. `rediss://` is refused, as there is no TLS yet, and so are query
+    /// parameters, as none has a meaning here.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        let config = url::parse(url)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Refuses settings that can't be meant.
+    ///
+    /// # Errors
+    ///
+    /// The first wrong field and what it must be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let checks = [
+            (
+                !self.host.is_empty()
+                    && !self.host.contains(|c: char| c.is_whitespace() || c == '/'),
+                "host",
+                "must be a host name or an address",
+            ),
+            (self.port != 0, "port", "must be from 1 to 65535"),
+            (
+                self.username.is_none() || self.password.is_some(),
+                "username",
+                "needs a password (for the default user write redis://:password@host)",
+            ),
+            (
+                (1..=64).contains(&self.pool_size),
+                "pool_size",
+                "must be from 1 to 64",
+            ),
+            (
+                !self.response_timeout.is_zero(),
+                "response_timeout",
+                "must not be zero",
+            ),
+            (
+                !self.checkout_timeout.is_zero(),
+                "checkout_timeout",
+                "must not be zero",
+            ),
+            (
+                !self.connect_timeout.is_zero(),
+                "connect_timeout",
+                "must not be zero",
+            ),
+        ];
+        if let Some((_, field, problem)) = checks.into_iter().find(|(good, ..)| !good) {
+            return Err(ConfigError::new(field, problem));
+        }
+        self.breaker
+            .validate()
+            .map_err(|error| ConfigError::new("breaker", error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert_eq!(RedisConfig::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_wrong_field_is_named() {
+        type Spoil = fn(&mut RedisConfig);
+        let wrong: [(&str, Spoil); 7] = [
+            ("host", |c| c.host = "a b".to_owned()),
+            ("port", |c| c.port = 0),
+            ("username", |c| c.username = Some("reader".to_owned())),
+            ("pool_size", |c| c.pool_size = 0),
+            ("response_timeout", |c| c.response_timeout = Duration::ZERO),
+            ("connect_timeout", |c| c.connect_timeout = Duration::ZERO),
+            ("breaker", |c| c.breaker.failure_rate = 2.0),
+        ];
+        for (field, spoil) in wrong {
+            let mut config = RedisConfig::default();
+            spoil(&mut config);
+            assert_eq!(config.validate().unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let config = RedisConfig {
+            password: Some("hunter2".into()),
+            ..RedisConfig::default()
+        };
+        let shown = format!("{config:?}");
+        assert!(
+            shown.contains("***") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

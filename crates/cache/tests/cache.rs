@@ -1,0 +1,15 @@
+//! What the crate promises, tested against a real redis-server and the faults it can have.
+//!
+//! Each test has a server of its own. Where a test isn't about a limit, the limits are long, so that a
+//! busy machine doesn't fail it.
+
+#[path = "cache/commands.rs"]
+mod commands;
+#[path = "cache/faults.rs"]
+mod faults;
+#[path = "cache/monitoring.rs"]
+mod monitoring;
+#[path = "cache/secrets.rs"]
+mod secrets;
+#[path = "cache/support.rs"]
+mod support;

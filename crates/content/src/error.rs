@@ -1,0 +1,51 @@
+//! What a use case can answer other than success.
+
+use prepnexus_domain::Invalid;
+use prepnexus_storage::{AsStorageError, Error as StorageError};
+
+/// Why a use case did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// The input breaks the rules.
+    #[error("the input is invalid: {0}")]
+    Invalid(#[from] Invalid),
+    /// There is nothing there that the viewer may see.
+    #[error("there is no such thing")]
+    NotFound,
+    /// The key is unknown, revoked or malformed.
+    #[error("the key is not valid")]
+    UnknownKey,
+    /// The key's role does not allow it.
+    #[error("the key's role does not allow this")]
+    Forbidden,
+    /// Another post has the address that was asked for.
+    #[error("another post has, or had, the slug {0}")]
+    SlugTaken(String),
+    /// The post is not at the revision the writer knows.
+    #[error("the post is at revision {current}")]
+    RevisionMismatch {
+        /// The revision it is at.
+        current: i32,
+    },
+    /// The idempotency key was used with another request.
+    #[error("the idempotency key was used with another request")]
+    IdempotencyKeyReused,
+    /// The database could not do it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A stored value can't be read by this version.
+    #[error("a stored value can't be read")]
+    Stored(#[from] serde_json::Error),
+    /// The process is stopping, or a computation panicked.
+    #[error("the work was given up")]
+    Abandoned,
+}
+
+impl AsStorageError for ContentError {
+    fn as_storage_error(&self) -> Option<&StorageError> {
+        match self {
+            Self::Storage(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Keeps the registry's view of the database up to date.
+
+use std::sync::Arc;
+
+use prepnexus_health::{Registry, Severity, Status};
+use prepnexus_storage::{Cluster, NodeState, Role, Topology};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::Content;
+
+/// The component's name in the registry and on the health page.
+const COMPONENT: &str = "database";
+
+/// The task that watches the cluster; stop it with [`HealthWatch::stop`].
+#[derive(Debug)]
+pub struct HealthWatch {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl HealthWatch {
+    /// Begins to report the cluster's state to `registry`, at once and whenever it was looked at.
+    #[must_use]
+    pub fn spawn(content: &Content, registry: Arc<Registry>) -> Self {
+        registry.register(COMPONENT, Severity::Critical);
+        let (cluster, stop) = (content.cluster().clone(), CancellationToken::new());
+        let task = tokio::spawn(watch(cluster, registry, stop.clone()));
+        Self { task, stop }
+    }
+
+    /// Ends the task.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let _ended = self.task.await;
+    }
+}
+
+async fn watch(cluster: Cluster, registry: Arc<Registry>, stop: CancellationToken) {
+    loop {
+        let (status, reason) = judge(&cluster.topology());
+        registry.set(COMPONENT, status, reason);
+        if stop
+            .run_until_cancelled(cluster.next_look())
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+/// Reads and writes work: healthy. Only reads, or a node is out: degraded. Neither: unhealthy.
+fn judge(topology: &Topology) -> (Status, Option<String>) {
+    let out: Vec<String> = topology
+        .nodes
+        .iter()
+        .filter(|node| node.state != NodeState::Up)
+        .map(|node| format!("{} is {}", node.addr, node.state.as_str()))
+        .collect();
+    let reads = topology
+        .nodes
+        .iter()
+        .any(|node| node.role == Role::Replica && node.state == NodeState::Up);
+    match (topology.primary.is_some(), reads) {
+        (true, _) if out.is_empty() => (Status::Healthy, None),
+        (true, _) => (Status::Degraded, Some(out.join(", "))),
+        (false, true) => (
+            Status::Degraded,
+            Some(format!("no primary, reads only: {}", out.join(", "))),
+        ),
+        (false, false) => (
+            Status::Unhealthy,
+            Some(format!("no node can be used: {}", out.join(", "))),
+        ),
+    }
+}

@@ -1,0 +1,101 @@
+//! API keys: made, checked, listed, revoked.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use prepnexus_domain::{Invalid, Role, fields};
+use prepnexus_storage::{Deadline, Freshness, Tx, keys, keys::ApiKey};
+use sha2::{Digest, Sha256};
+
+use crate::{error::ContentError, service::Content};
+
+/// Begins every key, so that one that leaked is found by those who look for such.
+const PREFIX: &str = "pnx_";
+/// Random bytes in a key.
+const ENTROPY: usize = 32;
+
+/// A key that was just made: the only time its text is known.
+#[derive(Debug)]
+pub struct NewKey {
+    /// The text its holder sends.
+    pub text: String,
+    /// What is stored of it.
+    pub key: ApiKey,
+}
+
+impl Content {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`ContentError::Invalid`] for a bad name; [`ContentError::Storage`].
+    pub async fn create_key(
+        &self,
+        name: &str,
+        role: Role,
+        deadline: Deadline,
+    ) -> Result<NewKey, ContentError> {
+        let name =
+            fields::line(&name.into(), 1, 120).map_err(|detail| Invalid::one("/name", detail))?;
+        let mut bytes = [0; ENTROPY];
+        getrandom::fill(&mut bytes).map_err(|_| ContentError::Abandoned)?;
+        let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+        let (name, hash) = (&name, &digest(&text));
+        let insert = |tx: Tx| async move { keys::insert(&tx, name, role, hash).await };
+        let committed = self
+            .cluster()
+            .write("keys.create", deadline, insert)
+            .await?;
+        Ok(NewKey {
+            text,
+            key: committed.value,
+        })
+    }
+
+    /// The key with that text.
+    ///
+    /// # Errors
+    /// [`ContentError::UnknownKey`] when there is none, or it was revoked; [`ContentError::Storage`].
+    pub async fn authenticate(
+        &self,
+        text: &str,
+        deadline: Deadline,
+    ) -> Result<ApiKey, ContentError> {
+        if !text.starts_with(PREFIX) {
+            return Err(ContentError::UnknownKey);
+        }
+        let conn = self.cluster().read(Freshness::Any, deadline).await?;
+        keys::find_by_hash(&conn, &digest(text))
+            .await?
+            .ok_or(ContentError::UnknownKey)
+    }
+
+    /// All keys, oldest first.
+    ///
+    /// # Errors
+    /// [`ContentError::Storage`].
+    pub async fn list_keys(&self, deadline: Deadline) -> Result<Vec<ApiKey>, ContentError> {
+        let conn = self.cluster().read(Freshness::Primary, deadline).await?;
+        Ok(keys::list(&conn).await?)
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// [`ContentError::NotFound`] when there is no such key that was not revoked yet;
+    /// [`ContentError::Storage`].
+    pub async fn revoke_key(&self, id: i64, deadline: Deadline) -> Result<(), ContentError> {
+        let revoke = |tx: Tx| async move { keys::revoke(&tx, id).await };
+        let committed = self
+            .cluster()
+            .write("keys.revoke", deadline, revoke)
+            .await?;
+        if committed.value {
+            Ok(())
+        } else {
+            Err(ContentError::NotFound)
+        }
+    }
+}
+
+/// What is stored: looking a digest up in an index tells an attacker nothing about other digests.
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

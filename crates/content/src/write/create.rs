@@ -1,0 +1,147 @@
+//! Making a post, at most once per idempotency key.
+
+use prepnexus_domain::{
+    Post, PostDraft, Role, Slug,
+    post::{AuthorInput, Publication, WantedSlug},
+};
+use prepnexus_storage::{
+    Deadline, Tx, authors,
+    idempotency::{self, Claim},
+    keys::ApiKey,
+    posts::{self, PostRecord},
+    record_change, tags,
+};
+
+use super::{IdempotencyKey, SLUG_RACES, Written, lost_slug_race, read_back, render_apart};
+use crate::{access::check_role, change_tags, error::ContentError, service::Content};
+
+/// Everything the transaction needs, worked out before it begins.
+struct Plan<'a> {
+    key: &'a ApiKey,
+    record: PostRecord,
+    slug: WantedSlug,
+    author: AuthorInput,
+    tags: Vec<String>,
+    idempotency: Option<IdempotencyKey>,
+    now: jiff::Timestamp,
+}
+
+impl Content {
+    /// Makes a post. A repeat with the same idempotency key makes nothing and gives the first
+    /// answer.
+    ///
+    /// # Errors
+    /// [`ContentError::Forbidden`] below the role author, [`ContentError::Invalid`],
+    /// [`ContentError::SlugTaken`], [`ContentError::IdempotencyKeyReused`],
+    /// [`ContentError::Storage`].
+    pub async fn create_post(
+        &self,
+        key: &ApiKey,
+        draft: PostDraft,
+        idempotency: Option<IdempotencyKey>,
+        deadline: Deadline,
+    ) -> Result<Written<Post>, ContentError> {
+        check_role(key, Role::Author)?;
+        let plan = &Plan::new(key, draft, idempotency, self.clock().now()).await?;
+        let mut races = 0;
+        loop {
+            let create = |tx: Tx| async move { plan.run(&tx).await };
+            match self.cluster().write("posts.create", deadline, create).await {
+                Ok(committed) => {
+                    let (value, replayed) = committed.value;
+                    return Ok(Written {
+                        value,
+                        token: committed.token,
+                        replayed,
+                    });
+                }
+                Err(error) if lost_slug_race(&error) => match &plan.slug {
+                    WantedSlug::Exactly(slug) => {
+                        return Err(ContentError::SlugTaken(slug.to_string()));
+                    }
+                    WantedSlug::MadeFrom(_) if races < SLUG_RACES => races += 1,
+                    WantedSlug::MadeFrom(_) => return Err(error),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
+    async fn new(
+        key: &'a ApiKey,
+        draft: PostDraft,
+        idempotency: Option<IdempotencyKey>,
+        now: jiff::Timestamp,
+    ) -> Result<Self, ContentError> {
+        let wanted = Publication {
+            status: draft.status,
+            published_at: draft.published_at,
+        };
+        let publication = Publication::resolve(None, wanted, now)?;
+        let (content, rendered) = render_apart(draft.content, draft.content_format).await?;
+        let slug = match draft.slug {
+            Some(slug) => WantedSlug::Exactly(slug),
+            None => WantedSlug::MadeFrom(Slug::from_title(&draft.title, "post")),
+        };
+        let by_key = || AuthorInput {
+            name: key.name.clone(),
+            avatar_url: None,
+        };
+        Ok(Self {
+            key,
+            slug,
+            author: draft.author.unwrap_or_else(by_key),
+            tags: draft.tags,
+            idempotency,
+            now,
+            record: PostRecord {
+                slug: String::new(),
+                title: draft.title,
+                excerpt: draft.excerpt.unwrap_or(rendered.excerpt),
+                content,
+                content_format: draft.content_format,
+                html: rendered.html,
+                status: publication.status,
+                author_id: 0,
+                image_url: draft.image_url,
+                meta_description: draft.meta_description,
+                reading_time_minutes: rendered.reading_time_minutes,
+                published_at: publication.published_at,
+            },
+        })
+    }
+
+    /// The post, and whether it is an earlier request's answer.
+    async fn run(&self, tx: &Tx) -> Result<(Post, bool), ContentError> {
+        if let Some(idempotency) = &self.idempotency {
+            let IdempotencyKey { key, request_hash } = idempotency;
+            match idempotency::claim(tx, self.key.id, key, request_hash, self.now).await? {
+                Claim::First => {}
+                Claim::Repeat(answer) => return Ok((serde_json::from_value(answer)?, true)),
+                Claim::Reused => return Err(ContentError::IdempotencyKeyReused),
+            }
+        }
+        let slug = match &self.slug {
+            WantedSlug::Exactly(slug) => slug.clone(),
+            WantedSlug::MadeFrom(base) => posts::free_slug(tx, base, None).await?,
+        };
+        let AuthorInput { name, avatar_url } = &self.author;
+        let author_id = authors::find_or_insert(tx, name, avatar_url.as_deref()).await?;
+        let record = PostRecord {
+            slug: slug.into_string(),
+            author_id,
+            ..self.record.clone()
+        };
+        let tag_ids = tags::find_or_insert(tx, &self.tags).await?;
+        let id = posts::insert(tx, &record, Some(self.key.id), self.now).await?;
+        posts::set_tags(tx, id, &tag_ids).await?;
+        let post = read_back(tx, id, self.now).await?;
+        record_change(tx, &change_tags::of_change(None, Some(&post))).await?;
+        if let Some(IdempotencyKey { key, .. }) = &self.idempotency {
+            idempotency::store(tx, self.key.id, key, serde_json::to_value(&post)?).await?;
+        }
+        Ok((post, false))
+    }
+}

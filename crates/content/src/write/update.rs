@@ -1,0 +1,191 @@
+//! Changing a post that is at the revision its writer knows.
+
+use prepnexus_domain::{
+    Post, PostDraft, PostPatch,
+    post::{Patched, WantedAuthor, WantedSlug},
+    render::Rendered,
+};
+use prepnexus_storage::{
+    Deadline, Tx, authors,
+    keys::ApiKey,
+    posts::{self, PostRecord, StoredPost},
+    record_change, tags,
+};
+
+use super::{SLUG_RACES, Written, lost_slug_race, read_back, render_apart};
+use crate::{
+    access::{Precondition, check_may_change, check_revision},
+    change_tags,
+    error::ContentError,
+    service::Content,
+};
+
+impl Content {
+    /// Changes some fields of a post.
+    ///
+    /// # Errors
+    /// [`ContentError::NotFound`], [`ContentError::Forbidden`], [`ContentError::RevisionMismatch`],
+    /// [`ContentError::Invalid`], [`ContentError::SlugTaken`], [`ContentError::Storage`].
+    pub async fn patch_post(
+        &self,
+        key: &ApiKey,
+        id: i64,
+        condition: Precondition,
+        patch: PostPatch,
+        deadline: Deadline,
+    ) -> Result<Written<Post>, ContentError> {
+        let change = &Change {
+            key,
+            id,
+            condition,
+            patch,
+            now: self.clock().now(),
+        };
+        let mut races = 0;
+        loop {
+            let update = |tx: Tx| async move { change.run(&tx).await };
+            match self.cluster().write("posts.update", deadline, update).await {
+                Ok(committed) => {
+                    return Ok(Written {
+                        value: committed.value,
+                        token: committed.token,
+                        replayed: false,
+                    });
+                }
+                Err(error) if lost_slug_race(&error) && races < SLUG_RACES => races += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Replaces a post: what the draft leaves out goes back to its default.
+    ///
+    /// # Errors
+    /// As [`Content::patch_post`].
+    pub async fn replace_post(
+        &self,
+        key: &ApiKey,
+        id: i64,
+        condition: Precondition,
+        draft: PostDraft,
+        deadline: Deadline,
+    ) -> Result<Written<Post>, ContentError> {
+        self.patch_post(
+            key,
+            id,
+            condition,
+            PostPatch::replacing_with(draft),
+            deadline,
+        )
+        .await
+    }
+}
+
+struct Change<'a> {
+    key: &'a ApiKey,
+    id: i64,
+    condition: Precondition,
+    patch: PostPatch,
+    now: jiff::Timestamp,
+}
+
+impl Change<'_> {
+    async fn run(&self, tx: &Tx) -> Result<Post, ContentError> {
+        let stored = posts::find_for_update(tx, self.id)
+            .await?
+            .ok_or(ContentError::NotFound)?;
+        check_may_change(self.key, &stored)?;
+        check_revision(&self.condition, &stored)?;
+        let before = &stored.post;
+        let patched = self.patch.clone().apply(before, self.now)?;
+        let tags = patched.tags.clone();
+        let record = self.record(tx, &stored, patched).await?;
+        let names_now = || before.tags.iter().map(|tag| tag.name.to_lowercase());
+        let same_tags = tags
+            .as_ref()
+            .is_none_or(|tags| tags.iter().map(|t| t.to_lowercase()).eq(names_now()));
+        if same_tags && record == record_of(before) {
+            return Ok(stored.seen_at(self.now));
+        }
+        posts::update(tx, self.id, &record, self.now).await?;
+        if let Some(names) = tags.filter(|_| !same_tags) {
+            let tag_ids = tags::find_or_insert(tx, &names).await?;
+            posts::set_tags(tx, self.id, &tag_ids).await?;
+        }
+        let after = read_back(tx, self.id, self.now).await?;
+        record_change(tx, &change_tags::of_change(Some(before), Some(&after))).await?;
+        Ok(after)
+    }
+
+    async fn record(
+        &self,
+        tx: &Tx,
+        stored: &StoredPost,
+        patched: Patched,
+    ) -> Result<PostRecord, ContentError> {
+        let before = &stored.post;
+        let slug = match patched.slug {
+            WantedSlug::MadeFrom(base) => posts::free_slug(tx, &base, Some(self.id))
+                .await?
+                .into_string(),
+            WantedSlug::Exactly(slug) if slug.as_str() == before.slug => slug.into_string(),
+            WantedSlug::Exactly(slug) => {
+                let free = posts::free_slug(tx, &slug, Some(self.id)).await?;
+                if free != slug {
+                    return Err(ContentError::SlugTaken(slug.into_string()));
+                }
+                slug.into_string()
+            }
+        };
+        let author_id = match patched.author {
+            WantedAuthor::Same(author) => author.id,
+            WantedAuthor::Named(author) => {
+                authors::find_or_insert(tx, &author.name, author.avatar_url.as_deref()).await?
+            }
+        };
+        let unchanged =
+            patched.content == before.content && patched.content_format == before.content_format;
+        let (content, rendered) = if unchanged && patched.excerpt.is_some() {
+            let rendered = Rendered {
+                html: before.html.clone(),
+                excerpt: String::new(),
+                reading_time_minutes: before.reading_time_minutes,
+            };
+            (patched.content, rendered)
+        } else {
+            render_apart(patched.content, patched.content_format).await?
+        };
+        Ok(PostRecord {
+            slug,
+            title: patched.title,
+            excerpt: patched.excerpt.unwrap_or(rendered.excerpt),
+            content,
+            content_format: patched.content_format,
+            html: rendered.html,
+            status: patched.publication.status,
+            author_id,
+            image_url: patched.image_url,
+            meta_description: patched.meta_description,
+            reading_time_minutes: rendered.reading_time_minutes,
+            published_at: patched.publication.published_at,
+        })
+    }
+}
+
+fn record_of(post: &Post) -> PostRecord {
+    let post = post.clone();
+    PostRecord {
+        slug: post.slug,
+        title: post.title,
+        excerpt: post.excerpt,
+        content: post.content,
+        content_format: post.content_format,
+        html: post.html,
+        status: post.status,
+        author_id: post.author.id,
+        image_url: post.image_url,
+        meta_description: post.meta_description,
+        reading_time_minutes: post.reading_time_minutes,
+        published_at: post.published_at,
+    }
+}

@@ -1,0 +1,12 @@
+//! What the crate promises, tested through its public face, with times passed in.
+
+#[path = "health/breaker.rs"]
+mod breaker;
+#[path = "health/clock.rs"]
+mod clock;
+#[path = "health/errors.rs"]
+mod errors;
+#[path = "health/properties.rs"]
+mod properties;
+#[path = "health/registry.rs"]
+mod registry;
