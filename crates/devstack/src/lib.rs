@@ -1,1 +1,51 @@
 //! Private PostgreSQL and Redis servers, with faults on demand, for development and tests.
+//!
+//! A [`Stack`] is a PostgreSQL primary, its streaming replicas and a Redis server, run from the machine's own Debian
+//! packages under a directory of their own, on free loopback ports. Nothing on the machine is shared with it or changed by
+//! it. Each [`PgNode`] and the [`RedisServer`] can be killed, frozen, delayed, promoted and brought back; a [`Proxy`] stands
+//! in for a network that fails.
+//!
+//! ```no_run
+//! use prepnexus_devstack::{Stack, StackConfig};
+//!
+//! # fn main() -> Result<(), prepnexus_devstack::Error> {
+//! let stack = Stack::start(StackConfig { replicas: 1, ..StackConfig::for_tests() })?;
+//! stack.primary().psql("CREATE TABLE t AS SELECT 1 AS n")?;
+//! stack.replica(0).wait_caught_up_with(stack.primary())?;
+//! stack.primary().kill()?;
+//! assert_eq!(stack.replica(0).psql("SELECT n FROM t")?, "1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Who may connect: `postgres`, the superuser, without a password; every other role with its own (scram-sha-256). Only
+//! from this machine, only over TCP on `127.0.0.1`: there are no Unix sockets.
+//!
+//! Servers of a stack that is not detached end with it: when it is dropped, after a panic too, and when its process is
+//! killed. Their files are removed if they were temporary; what a killed process left is removed by the next test stack.
+//!
+//! Deliberately absent: async, a PostgreSQL driver (SQL goes through `psql`), systems other than Linux, managing roles:
+//! that is Patroni's work where it matters.
+
+mod account;
+mod binaries;
+mod error;
+mod identity;
+mod layout;
+mod ports;
+mod postgres;
+mod process;
+mod proxy;
+mod redis;
+mod scratch;
+mod spawn;
+mod stack;
+mod template;
+mod tool;
+mod wait;
+
+pub use error::{Error, Result};
+pub use postgres::{PgNode, Rejoin};
+pub use proxy::Proxy;
+pub use redis::RedisServer;
+pub use stack::{Stack, StackConfig};

@@ -1,0 +1,117 @@
+//! Builds the service from its settings, runs it, and takes it down in order.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
+use prepnexus_content::{Content, HealthWatch, Janitor};
+use prepnexus_domain::{Clock, SystemClock};
+use prepnexus_health::{ErrorLog, Registry, Severity, Status};
+use prepnexus_settings::HttpSettings;
+use prepnexus_storage::{Cluster, ClusterConfig};
+use prepnexus_web::{AppState, Server, WebConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+const CACHE: &str = "cache";
+const REDIS_PROBE_INTERVAL: Duration = Duration::from_millis(500);
+/// Groups of errors that are remembered.
+const ERROR_GROUPS: usize = 200;
+
+pub(crate) fn run(
+    http: &HttpSettings,
+    cluster: &ClusterConfig,
+    redis: Option<RedisConfig>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(http, cluster, redis))
+}
+
+async fn serve(
+    http: &HttpSettings,
+    cluster: &ClusterConfig,
+    redis: Option<RedisConfig>,
+) -> anyhow::Result<()> {
+    // Before anything listens, so that a signal is never lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let started = Instant::now();
+    let recorder = prepnexus_web::metric::recorder();
+    let prometheus = recorder.handle();
+    metrics::set_global_recorder(recorder).context("a metrics recorder is installed already")?;
+    describe_metrics();
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let registry = Arc::new(Registry::new(Arc::clone(&clock)));
+    let cluster = Cluster::start(cluster).context("the database settings can't be used")?;
+    let redis = redis
+        .map(RedisPool::new)
+        .transpose()
+        .context("the Redis settings can't be used")?;
+    let content = Content::new(cluster.clone(), redis.clone(), Arc::clone(&clock));
+    let database_watch = HealthWatch::spawn(&content, Arc::clone(&registry));
+    let redis_watch =
+        redis.map(|pool| RedisMonitor::spawn(pool, Arc::clone(&registry), REDIS_PROBE_INTERVAL));
+    if redis_watch.is_none() {
+        registry.register(CACHE, Severity::Optional);
+        registry.set(CACHE, Status::Healthy, None);
+        registry.set_details(CACHE, BTreeMap::from([("tiers", "memory".to_owned())]));
+    }
+    let janitor = Janitor::spawn(content.clone());
+    let state = AppState {
+        content,
+        registry,
+        errors: Arc::new(ErrorLog::new(clock, ERROR_GROUPS)),
+        prometheus,
+        version: env!("CARGO_PKG_VERSION"),
+        started,
+        config: Arc::new(web_config(http)),
+    };
+    let server = Server::start(&state)?;
+    let (address, admin) = (server.address(), server.admin_address());
+    tracing::info!(%address, ?admin, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    let signal = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(
+        signal,
+        "stopping: no new connections, finishing what is in flight"
+    );
+    server.stop().await;
+    janitor.stop().await;
+    database_watch.stop().await;
+    if let Some(watch) = redis_watch {
+        watch.stop().await;
+    }
+    cluster.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn describe_metrics() {
+    prepnexus_web::metric::describe_metrics();
+    prepnexus_storage::describe_metrics();
+    prepnexus_cache::describe_metrics();
+    prepnexus_health::describe_metrics();
+}
+
+fn web_config(http: &HttpSettings) -> WebConfig {
+    WebConfig {
+        host: http.api_host.clone(),
+        port: http.api_port,
+        admin_port: http.admin_port,
+        workers: http.workers(),
+        body_limit: http.body_limit,
+        request_timeout: http.request_timeout,
+        keep_alive: http.keep_alive,
+        shutdown_timeout: http.shutdown_timeout,
+        ..WebConfig::default()
+    }
+}

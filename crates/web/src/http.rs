@@ -1,0 +1,9 @@
+//! What HTTP asks of every route: request ids, bodies, keys, validators, methods.
+
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod etag;
+pub(crate) mod methods;
+pub(crate) mod observe;
+pub(crate) mod params;
+pub(crate) mod request_id;

@@ -1,0 +1,140 @@
+//! Round every request: its id, its time limit, its metrics, its line in the log, and the problem
+//! document if it comes to that.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpResponse, ResponseError,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use tracing::Instrument;
+
+use crate::{
+    http::request_id,
+    metric::{self, InFlight},
+    problem::{Code, Problem},
+    routes::health::AnswersForItself,
+    state::AppState,
+};
+
+/// The route of a request that matched none.
+const UNMATCHED: &str = "unmatched";
+
+/// The middleware.
+pub(crate) async fn observe<B: MessageBody + 'static>(
+    state: web::ThinData<AppState>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let began = Instant::now();
+    let _in_flight = InFlight::begin();
+    let id = request_id::of(request.headers());
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", id);
+    let http_request = request.request().clone();
+    let answer = next.call(request).instrument(span.clone()).await;
+    let response = match answer {
+        Ok(response) => response.map_into_left_body(),
+        Err(error) => {
+            let response = error.as_response_error().error_response();
+            ServiceResponse::new(http_request, response).map_into_right_body()
+        }
+    };
+    let route = response.request().match_pattern();
+    let route = route.as_deref().unwrap_or(UNMATCHED);
+    let status = response.status();
+    metric::request(&method, route, status.as_u16(), began.elapsed());
+    let mut response = if status.is_client_error() || status.is_server_error() {
+        explain(response, &id, &state)
+    } else {
+        response
+    };
+    span.in_scope(|| log(&method, route, status.as_u16(), began));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(request_id::HEADER), value);
+    }
+    Ok(response)
+}
+
+/// Puts the problem document in place of the body of an error.
+fn explain<B: MessageBody + 'static>(
+    mut response: ServiceResponse<EitherBody<B, BoxBody>>,
+    id: &str,
+    state: &AppState,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let problem = response.response_mut().extensions_mut().remove::<Problem>();
+    if problem.is_none()
+        && response
+            .response()
+            .extensions()
+            .get::<AnswersForItself>()
+            .is_some()
+    {
+        return response;
+    }
+    let problem = problem.unwrap_or_else(|| by_status(&response));
+    if let Some(internal) = &problem.internal {
+        tracing::error!(
+            id,
+            code = problem.code.as_str(),
+            internal,
+            "a request failed"
+        );
+    }
+    if problem.code.status().is_server_error() {
+        let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
+        let route = response.request().match_pattern();
+        let fingerprint = route.as_deref().unwrap_or(UNMATCHED);
+        state
+            .errors
+            .record(problem.code.as_str(), fingerprint, internal);
+    }
+    let body = problem.to_json(id);
+    response.map_body(|head, _| {
+        let headers = head.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        EitherBody::right(BoxBody::new(body))
+    })
+}
+
+/// The problem for an answer that the HTTP library gave by itself.
+fn by_status<B>(response: &ServiceResponse<B>) -> Problem {
+    let cause = response.response().error().map(ToString::to_string);
+    let code = Code::of_status(response.status());
+    match (code, cause) {
+        (Code::Internal, cause) => {
+            let problem = Problem::new(code, "An error was recorded under the request id.");
+            problem.with_internal(cause.unwrap_or_else(|| "no cause was given".into()))
+        }
+        (code, Some(cause)) => Problem::new(code, cause),
+        (code, None) => Problem::new(code, code.title()),
+    }
+}
+
+/// Writes and failures are worth a line; reads are counted.
+fn log(method: &Method, route: &str, status: u16, began: Instant) {
+    let milliseconds = began.elapsed().as_secs_f64() * 1_000.0;
+    if status >= 500 {
+        tracing::warn!(%method, route, status, milliseconds, "answered");
+    } else if method.is_safe() {
+        tracing::debug!(%method, route, status, milliseconds, "answered");
+    } else {
+        tracing::info!(%method, route, status, milliseconds, "answered");
+    }
+}
+
+/// The answer of last resort: nothing at this path.
+pub(crate) async fn not_found() -> HttpResponse {
+    Problem::new(Code::NotFound, "There is nothing at this path.").error_response()
+}

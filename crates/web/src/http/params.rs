@@ -1,0 +1,84 @@
+//! Parameters of the query and the path, every bad one named.
+
+use actix_web::{HttpRequest, web};
+use prepnexus_domain::{FieldError, Invalid, fields::Faults};
+
+use crate::problem::{Code, Problem};
+
+/// The parameters of a query, each known name at most once.
+pub(crate) struct QueryParams {
+    pairs: Vec<(String, String)>,
+    /// The faults found so far.
+    pub(crate) faults: Faults,
+}
+
+impl QueryParams {
+    /// Reads the query of `request`, which may hold the names `known` alone.
+    pub(crate) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
+        let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let pairs = query
+            .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?
+            .into_inner();
+        let mut faults = Faults::default();
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            let pointer = format!("/{name}");
+            if !known.contains(&name.as_str()) {
+                faults.add(
+                    pointer,
+                    format!("is not a parameter here: expected {}", known.join(", ")),
+                );
+            } else if pairs[..index].iter().any(|(other, _)| other == name) {
+                faults.add(pointer, "is given more than once");
+            } else if value.contains('\0') {
+                faults.add(pointer, "must not contain NUL characters");
+            }
+        }
+        Ok(Self { pairs, faults })
+    }
+
+    /// The value of `name`; an empty one is none.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let value = self.pairs.iter().find(|(known, _)| known == name);
+        value
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The value of `name`, read by `parse`, whose fault is noted.
+    pub(crate) fn parse<T, E: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let result = self.get(name).map(parse)?;
+        self.faults.take(&format!("/{name}"), result)
+    }
+
+    /// Nothing bad, or all of it.
+    pub(crate) fn finish(self) -> Result<(), Invalid> {
+        self.faults.finish()
+    }
+}
+
+/// The number in the path. What is none, or none a post can have, names nothing that is there.
+pub(crate) fn id(request: &HttpRequest) -> Result<i64, Problem> {
+    let text = request.match_info().query("id");
+    match text.parse::<i64>() {
+        Ok(id) if id > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(id),
+        _ => {
+            let detail = "must be a whole number from 1 to 9223372036854775807";
+            let error = FieldError {
+                pointer: "/id".into(),
+                detail: detail.into(),
+            };
+            let problem = Problem::new(
+                Code::NotFound,
+                format!("There is no such post: the id {detail}."),
+            );
+            Err(Problem {
+                errors: vec![error],
+                ..problem
+            })
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The metrics of this crate, and the recorder that keeps all of them.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+
+const REQUESTS: &str = "prepnexus_http_requests_total";
+const DURATION: &str = "prepnexus_http_request_duration_seconds";
+const IN_FLIGHT: &str = "prepnexus_http_in_flight";
+
+/// Upper bounds of the histograms' buckets, in seconds: from a memory hit to a timeout.
+const BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// A recorder for all metrics of the service. The binary installs it: a library keeps no global.
+#[must_use]
+pub fn recorder() -> PrometheusRecorder {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
+        .expect("there are buckets")
+        .build_recorder()
+}
+
+/// Tells the installed recorder what the metrics mean. Call it once, after installing one.
+pub fn describe_metrics() {
+    describe_counter!(REQUESTS, "Requests by method, route and status");
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "Time from the head of a request to its answer"
+    );
+    describe_gauge!(IN_FLIGHT, "Requests being worked on");
+}
+
+/// Counts one request as being worked on until it is dropped.
+pub(crate) struct InFlight;
+
+impl InFlight {
+    pub(crate) fn begin() -> Self {
+        gauge!(IN_FLIGHT).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!(IN_FLIGHT).decrement(1.0);
+    }
+}
+
+pub(crate) fn request(method: &Method, route: &str, status: u16, time: Duration) {
+    let method = known_method(method);
+    let route = route.to_owned();
+    histogram!(DURATION, "method" => method, "route" => route.clone()).record(time);
+    let status = status.to_string();
+    counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
+}
+
+/// Methods are few: whatever else a client makes up is one.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,70 @@
+//! The OpenAPI document: every route, every field, every error answer.
+
+mod errors;
+mod input;
+
+pub(crate) use errors::{
+    ChangeErrors, CreateErrors, DeleteErrors, ListErrors, PostErrors, ReadErrors,
+};
+pub(crate) use input::{PostChange, PostInput};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::routes;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "PrepNexus",
+        description = "A blog and content backend. Errors are problem documents (RFC 9457); lists \
+                       are paged by cursor; changes need the ETag of what they change.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        routes::posts::list::list_posts,
+        routes::posts::write::create_post,
+        routes::posts::read::get_post,
+        routes::posts::read::get_post_by_slug,
+        routes::posts::write::patch_post,
+        routes::posts::write::put_post,
+        routes::posts::write::delete_post,
+        routes::lists::list_tags,
+        routes::lists::list_authors,
+        routes::health::health,
+        routes::health::live,
+        routes::health::ready,
+        routes::monitoring::metrics,
+        routes::monitoring::database_health,
+        routes::docs::openapi_json,
+        routes::docs::to_docs,
+    ),
+    components(schemas(crate::problem::ProblemDocument<'static>)),
+    modifiers(&Key),
+)]
+struct Api;
+
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A key made by `api keys create`"))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> Document {
+    Api::openapi()
+}

@@ -1,0 +1,219 @@
+//! Pages of posts.
+
+use std::fmt::Write;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use prepnexus_content::{ListQuery, PostPage};
+use prepnexus_domain::{PostSummary, Slug, SortOrder};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    http::{auth, etag, params::QueryParams},
+    openapi::ListErrors,
+    problem::Problem,
+    routes::lists::to_json,
+    state::AppState,
+};
+
+const PARAMS: [&str; 8] = [
+    "limit",
+    "cursor",
+    "tag",
+    "author",
+    "q",
+    "sort",
+    "fields",
+    "include_total",
+];
+const MAX_TEXT_LEN: usize = 200;
+/// The fields of a list item, for the parameter `fields`.
+const FIELDS: [&str; 16] = [
+    "id",
+    "slug",
+    "title",
+    "excerpt",
+    "content_format",
+    "status",
+    "author",
+    "tags",
+    "image_url",
+    "meta_description",
+    "reading_time_minutes",
+    "view_count",
+    "revision",
+    "created_at",
+    "updated_at",
+    "published_at",
+];
+
+/// A page of posts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PostList {
+    /// The posts, without `content` and `html`; with the parameter `fields`, only those fields.
+    data: Vec<PostSummary>,
+    /// Where in the list this is.
+    page: PageInfo,
+}
+
+/// Where in a list a page is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct PageInfo {
+    /// The most items the page may have.
+    limit: u16,
+    /// Send it as `cursor` for the next page; null on the last.
+    next_cursor: Option<String>,
+    /// Send it as `cursor` for the page before; null on the first.
+    prev_cursor: Option<String>,
+    /// How many posts all pages have, where `include_total` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total: Option<i64>,
+}
+
+/// A page as the parameter `fields` wants it.
+#[derive(Debug, Serialize)]
+struct PartialList {
+    data: Vec<Value>,
+    page: PageInfo,
+}
+
+/// Published posts in pages, newest first unless `sort` says otherwise.
+#[utoipa::path(
+    get, path = "/api/v1/posts", tag = "Posts",
+    params(
+        ("limit" = Option<u16>, Query, description = "The most posts on the page", minimum = 1, maximum = 100, example = 20),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` or `prev_cursor` of a page of the same list"),
+        ("tag" = Option<String>, Query, description = "Only posts under the tag of this slug", example = "databases"),
+        ("author" = Option<String>, Query, description = "Only posts by the author of this slug"),
+        ("q" = Option<String>, Query, description = "Only posts with these words; quotes, `or` and `-` as in search engines", max_length = 200),
+        ("sort" = Option<String>, Query, description = "The order: `-published_at` (default), `published_at`, `-view_count` or `title`"),
+        ("fields" = Option<String>, Query, description = "Only these fields of each post, separated by commas"),
+        ("include_total" = Option<bool>, Query, description = "Whether to count all posts of the list: it costs"),
+    ),
+    responses((status = 200, description = "A page; `Link` names its neighbours", body = PostList), ListErrors)
+)]
+pub(crate) async fn list_posts(
+    request: HttpRequest,
+    state: web::ThinData<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let mut params = QueryParams::of(&request, &PARAMS)?;
+    let query = read_query(&mut params);
+    let fields = params.parse("fields", read_fields);
+    let cursor = params.get("cursor").map(str::to_owned);
+    params.finish()?;
+    auth::viewer(&request, &state).await?;
+    let limit = query.limit;
+    let page = state
+        .content
+        .list_posts(query, cursor.as_deref(), state.deadline())
+        .await?;
+    let link = link_header(&request, &page);
+    let body = render(page, limit, fields.as_deref())?;
+    let tag = etag::of_bytes(&body);
+    let mut response = etag::respond(&request, &tag, body.into(), true);
+    if let Ok(link) = header::HeaderValue::from_str(&link)
+        && !link.is_empty()
+    {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+fn read_query(params: &mut QueryParams) -> ListQuery {
+    let slug = |text: &str| Slug::parse(text).map(Slug::into_string);
+    ListQuery {
+        limit: params
+            .parse("limit", read_limit)
+            .unwrap_or(ListQuery::DEFAULT_LIMIT),
+        sort: params
+            .parse("sort", str::parse::<SortOrder>)
+            .unwrap_or_default(),
+        tag: params.parse("tag", slug),
+        author: params.parse("author", slug),
+        text: params.parse("q", read_text),
+        cursor: None,
+        include_total: params.parse("include_total", read_bool).unwrap_or(false),
+    }
+}
+
+fn read_limit(text: &str) -> Result<u16, String> {
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| (1..=ListQuery::MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {}", ListQuery::MAX_LIMIT))
+}
+
+fn read_bool(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "must be true or false")
+}
+
+fn read_text(text: &str) -> Result<String, String> {
+    if text.chars().count() > MAX_TEXT_LEN {
+        return Err(format!("must have at most {MAX_TEXT_LEN} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn read_fields(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.iter().find(|name| !FIELDS.contains(&name.as_str())) {
+        Some(unknown) => Err(format!(
+            "names {unknown:?}, which is none of {}",
+            FIELDS.join(", ")
+        )),
+        None => Ok(names),
+    }
+}
+
+fn render(page: PostPage, limit: u16, fields: Option<&[String]>) -> Result<Vec<u8>, Problem> {
+    let info = PageInfo {
+        limit,
+        next_cursor: page.next_cursor,
+        prev_cursor: page.prev_cursor,
+        total: page.total,
+    };
+    let Some(fields) = fields else {
+        return to_json(&PostList {
+            data: page.items,
+            page: info,
+        });
+    };
+    let data = page.items.iter().map(|item| only(item, fields)).collect();
+    to_json(&PartialList { data, page: info })
+}
+
+fn only(item: &PostSummary, fields: &[String]) -> Value {
+    match serde_json::to_value(item) {
+        Ok(Value::Object(all)) => all
+            .into_iter()
+            .filter(|(name, _)| fields.contains(name))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.unwrap_or_default(),
+    }
+}
+
+/// RFC 8288: the neighbours of this page, by the same address with another cursor.
+fn link_header(request: &HttpRequest, page: &PostPage) -> String {
+    let query = request.query_string();
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
+        .collect();
+    let mut link = String::new();
+    for (relation, cursor) in [("next", &page.next_cursor), ("prev", &page.prev_cursor)] {
+        if let Some(cursor) = cursor {
+            let separator = if link.is_empty() { "" } else { ", " };
+            let mut pairs = kept.clone();
+            let pair = format!("cursor={cursor}");
+            pairs.push(&pair);
+            let target = format!("{}?{}", request.path(), pairs.join("&"));
+            write!(link, "{separator}<{target}>; rel=\"{relation}\"")
+                .expect("writing to a String never fails");
+        }
+    }
+    link
+}

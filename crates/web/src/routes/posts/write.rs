@@ -1,0 +1,182 @@
+//! Making, changing and deleting posts.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use prepnexus_content::{IdempotencyKey, Written};
+use prepnexus_domain::{Post, PostDraft, PostPatch, Role};
+
+use crate::{
+    http::{auth, body, etag, params},
+    openapi::{ChangeErrors, CreateErrors, DeleteErrors, PostChange, PostInput},
+    problem::{Code, Problem},
+    routes::lists::to_json,
+    state::AppState,
+};
+
+const JSON: &[&str] = &["application/json"];
+const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+/// Makes a post. Sent again with the same `Idempotency-Key` within 24 hours, it makes nothing and
+/// gives the first answer.
+#[utoipa::path(
+    post, path = "/api/v1/posts", tag = "Posts",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request", min_length = 1, max_length = 255)),
+    request_body = PostInput,
+    responses(
+        (status = 201, description = "The new post", body = Post, headers(("Location" = String), ("ETag" = String))),
+        CreateErrors
+    ),
+    security(("key" = []))
+)]
+pub(crate) async fn create_post(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::ThinData<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let key = auth::writer(&request, &state).await?;
+    if key.role < Role::Author {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "The role of the key does not allow this.",
+        ));
+    }
+    let name = idempotency_key(&request)?;
+    let body = body::json(&request, payload, JSON, &state).await?;
+    let draft = PostDraft::from_json(&body.value)?;
+    let idempotency = name.map(|name| IdempotencyKey::new(name, &body.bytes));
+    let written = state
+        .content
+        .create_post(&key, draft, idempotency, state.deadline())
+        .await?;
+    let mut response = HttpResponse::Created();
+    response.insert_header((
+        header::LOCATION,
+        format!("/api/v1/posts/{}", written.value.id),
+    ));
+    if written.replayed {
+        response.insert_header((IDEMPOTENCY_REPLAYED, "true"));
+    }
+    answer(response, &written)
+}
+
+/// Changes the fields that are sent, and no others.
+#[utoipa::path(
+    patch, path = "/api/v1/posts/{id}", tag = "Posts",
+    params(
+        ("id" = i64, Path, description = "The post's number", minimum = 1),
+        ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+    ),
+    request_body(content(
+        (PostChange = "application/json"),
+        (PostChange = "application/merge-patch+json"),
+    )),
+    responses(
+        (status = 200, description = "The post as it is now", body = Post, headers(("ETag" = String))),
+        ChangeErrors
+    ),
+    security(("key" = []))
+)]
+pub(crate) async fn patch_post(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::ThinData<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let key = auth::writer(&request, &state).await?;
+    let id = params::id(&request)?;
+    let condition = etag::precondition(&request)?;
+    let body = body::json(&request, payload, MERGE_PATCH, &state).await?;
+    let patch = PostPatch::from_json(&body.value)?;
+    let written = state
+        .content
+        .patch_post(&key, id, condition, patch, state.deadline())
+        .await?;
+    answer(HttpResponse::Ok(), &written)
+}
+
+/// Replaces the post: what is not sent goes back to its default.
+#[utoipa::path(
+    put, path = "/api/v1/posts/{id}", tag = "Posts",
+    params(
+        ("id" = i64, Path, description = "The post's number", minimum = 1),
+        ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+    ),
+    request_body = PostInput,
+    responses(
+        (status = 200, description = "The post as it is now", body = Post, headers(("ETag" = String))),
+        ChangeErrors
+    ),
+    security(("key" = []))
+)]
+pub(crate) async fn put_post(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::ThinData<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let key = auth::writer(&request, &state).await?;
+    let id = params::id(&request)?;
+    let condition = etag::precondition(&request)?;
+    let body = body::json(&request, payload, JSON, &state).await?;
+    let draft = PostDraft::from_json(&body.value)?;
+    let written = state
+        .content
+        .replace_post(&key, id, condition, draft, state.deadline())
+        .await?;
+    answer(HttpResponse::Ok(), &written)
+}
+
+/// Deletes the post. What it last was is kept in the database's history.
+#[utoipa::path(
+    delete, path = "/api/v1/posts/{id}", tag = "Posts",
+    params(
+        ("id" = i64, Path, description = "The post's number", minimum = 1),
+        ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+    ),
+    responses((status = 204, description = "It is gone"), DeleteErrors),
+    security(("key" = []))
+)]
+pub(crate) async fn delete_post(
+    request: HttpRequest,
+    state: web::ThinData<AppState>,
+) -> Result<HttpResponse, Problem> {
+    let key = auth::writer(&request, &state).await?;
+    let id = params::id(&request)?;
+    let condition = etag::precondition(&request)?;
+    state
+        .content
+        .delete_post(&key, id, condition, state.deadline())
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn answer(
+    mut response: actix_web::HttpResponseBuilder,
+    written: &Written<Post>,
+) -> Result<HttpResponse, Problem> {
+    let body = to_json(&written.value)?;
+    Ok(response
+        .insert_header((header::ETAG, etag::of_post(written.value.revision, &body)))
+        .insert_header((header::CACHE_CONTROL, "private, no-store"))
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .body(body))
+}
+
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().map(str::trim).filter(|text| {
+        (1..=IdempotencyKey::MAX_LEN).contains(&text.len()) && values.next().is_none()
+    });
+    let text = text.ok_or_else(|| {
+        Problem::new(
+            Code::BadRequest,
+            format!(
+                "Idempotency-Key must be one header of 1 to {} visible ASCII characters.",
+                IdempotencyKey::MAX_LEN
+            ),
+        )
+    })?;
+    Ok(Some(text.to_owned()))
+}

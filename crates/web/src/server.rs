@@ -1,0 +1,159 @@
+//! The listeners, from bind to graceful end.
+
+use std::{io, net::SocketAddr, net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use tokio::task::JoinHandle;
+
+use crate::{http::observe, routes, state::AppState};
+
+/// Histograms are emptied into their buckets at least this often.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A server that listens.
+pub struct Server {
+    handles: Vec<ServerHandle>,
+    tasks: Vec<JoinHandle<io::Result<()>>>,
+    upkeep: JoinHandle<()>,
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+}
+
+/// Why a server could not begin to listen.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {host}:{port}")]
+pub struct StartError {
+    host: String,
+    port: u16,
+    source: io::Error,
+}
+
+impl Server {
+    /// Listens on the ports of the configuration and serves until [`Server::stop`].
+    ///
+    /// # Errors
+    /// [`StartError`] when a port can't be had.
+    pub fn start(state: &AppState) -> Result<Self, StartError> {
+        let config = Arc::clone(&state.config);
+        let listen = |port: u16| {
+            let bind = || {
+                let listener = TcpListener::bind((config.host.as_str(), port))?;
+                let address = listener.local_addr()?;
+                Ok((listener, address))
+            };
+            bind().map_err(|source| StartError {
+                host: config.host.clone(),
+                port,
+                source,
+            })
+        };
+        let (main, address) = listen(config.port)?;
+        let admin = config.admin_port.map(listen).transpose()?;
+        let (mut handles, mut tasks) = (Vec::new(), Vec::new());
+        let mut serve = |listener, workers, parts| {
+            let server = serve(listener, workers, parts, state.clone());
+            let (handle, task) = server.map_err(|source| StartError {
+                host: config.host.clone(),
+                port: address.port(),
+                source,
+            })?;
+            handles.push(handle);
+            tasks.push(task);
+            Ok(())
+        };
+        let admin_apart = admin.is_some();
+        serve(
+            main,
+            config.workers,
+            Parts {
+                public: true,
+                admin: !admin_apart,
+            },
+        )?;
+        let admin_address = admin.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = admin {
+            serve(
+                listener,
+                1,
+                Parts {
+                    public: false,
+                    admin: true,
+                },
+            )?;
+        }
+        let prometheus = state.prometheus.clone();
+        let upkeep = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
+                prometheus.run_upkeep();
+            }
+        });
+        Ok(Self {
+            handles,
+            tasks,
+            upkeep,
+            address,
+            admin_address,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens for operators, when that is a port of its own.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Takes no more connections, finishes what is in flight within the configured time, and ends.
+    pub async fn stop(self) {
+        futures_util::future::join_all(self.handles.iter().map(|handle| handle.stop(true))).await;
+        for task in self.tasks {
+            let _ended = task.await;
+        }
+        self.upkeep.abort();
+    }
+}
+
+/// Which routes a listener has.
+#[derive(Clone, Copy)]
+struct Parts {
+    public: bool,
+    admin: bool,
+}
+
+fn serve(
+    listener: TcpListener,
+    workers: usize,
+    parts: Parts,
+    state: AppState,
+) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
+    let config = Arc::clone(&state.config);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::ThinData(state.clone()))
+            .wrap(from_fn(observe::observe))
+            .configure(|services| {
+                if parts.public {
+                    routes::public(services);
+                }
+                if parts.admin {
+                    routes::admin(services);
+                }
+            })
+            .default_service(web::to(observe::not_found))
+    })
+    .workers(workers)
+    .keep_alive(config.keep_alive)
+    .client_request_timeout(config.header_timeout)
+    .shutdown_timeout(config.shutdown_timeout.as_secs().max(1))
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    Ok((handle, tokio::spawn(server)))
+}

@@ -1,0 +1,36 @@
+//! What all handlers share.
+
+use std::{sync::Arc, time::Instant};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use prepnexus_content::{Content, Deadline};
+use prepnexus_health::{ErrorLog, Registry};
+
+use crate::config::WebConfig;
+
+/// The service and its instruments. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The use cases.
+    pub content: Content,
+    /// The states of the components.
+    pub registry: Arc<Registry>,
+    /// The tracked errors.
+    pub errors: Arc<ErrorLog>,
+    /// Renders the metrics.
+    pub prometheus: PrometheusHandle,
+    /// What `/health` says the version is.
+    pub version: &'static str,
+    /// When the process began.
+    pub started: Instant,
+    /// The limits.
+    pub config: Arc<WebConfig>,
+}
+
+impl AppState {
+    /// The deadline of a request that begins now.
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(self.config.request_timeout)
+    }
+}
