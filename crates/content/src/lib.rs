@@ -39,8 +39,8 @@ pub use janitor::Janitor;
 pub use keys::NewKey;
 pub use prepnexus_domain::ListQuery;
 pub use prepnexus_storage::{
-    Deadline, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token, UnknownToken,
-    keys::ApiKey,
+    Deadline, Error as StorageError, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token,
+    UnknownToken, keys::ApiKey,
 };
 pub use read::{CountedList, Found, PostAddress, PostPage};
 pub use service::Content;

@@ -10,7 +10,6 @@ type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a statement, a transaction or a connection failed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// The configuration can't be used.
     #[error("configuration: {0}")]

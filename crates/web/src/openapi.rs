@@ -41,7 +41,7 @@ use crate::routes;
         routes::monitoring::metrics,
         routes::monitoring::database_health,
         routes::docs::openapi_json,
-        routes::docs::to_docs,
+        routes::docs::swagger_ui,
     ),
     components(schemas(crate::problem::ProblemDocument<'static>)),
     modifiers(&Key),

@@ -38,15 +38,12 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let id = request_id::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!("request", id);
-    let http_request = request.request().clone();
-    let answer = next.call(request).instrument(span.clone()).await;
-    let response = match answer {
-        Ok(response) => response.map_into_left_body(),
-        Err(error) => {
-            let response = error.as_response_error().error_response();
-            ServiceResponse::new(http_request, response).map_into_right_body()
-        }
-    };
+    // Handlers and extractors answer with responses; an error here is the middleware's own.
+    let response = next
+        .call(request)
+        .instrument(span.clone())
+        .await?
+        .map_into_left_body();
     let route = response.request().match_pattern();
     let route = route.as_deref().unwrap_or(UNMATCHED);
     let status = response.status();

@@ -1,51 +1,83 @@
 //! The OpenAPI document, and Swagger UI served from the binary.
 
+use std::sync::Arc;
+
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::header,
     web::{self, Bytes, ServiceConfig},
 };
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::Config;
 
-use crate::{http::methods::Path, openapi};
+use crate::{
+    http::{etag, methods::Path},
+    openapi,
+    problem::{Code, Problem},
+};
+
+/// Where the document is.
+const OPENAPI_JSON: &str = "/api/openapi.json";
 
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let ui = Config::new(["/api/openapi.json"])
+    let ui = Config::new([OPENAPI_JSON])
         .try_it_out_enabled(true)
         .persist_authorization(true);
+    let document = openapi::document().to_pretty_json().unwrap_or_default();
     config
-        .app_data(web::Data::new(Document(
-            openapi::document()
-                .to_pretty_json()
-                .unwrap_or_default()
-                .into(),
-        )))
-        .service(Path::new("/api/openapi.json").get(openapi_json).build())
-        .service(Path::new("/docs").get(to_docs).build())
-        .service(SwaggerUi::new("/docs/{_:.*}").config(ui));
+        .app_data(web::Data::new(Docs {
+            document: document.into(),
+            ui: Arc::new(ui),
+        }))
+        .service(Path::new(OPENAPI_JSON).get(openapi_json).build())
+        .service(Path::new("/docs").get(swagger_ui).build())
+        .service(Path::new("/docs/{file:.*}").get(swagger_file).build());
 }
 
-pub(crate) struct Document(Bytes);
+pub(crate) struct Docs {
+    document: Bytes,
+    ui: Arc<Config<'static>>,
+}
 
 /// This document.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "Documentation",
     responses((status = 200, description = "The OpenAPI 3.1 document", content_type = "application/json"))
 )]
-pub(crate) async fn openapi_json(document: web::Data<Document>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/json"))
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(document.0.clone())
+pub(crate) async fn openapi_json(request: HttpRequest, docs: web::Data<Docs>) -> HttpResponse {
+    let tag = etag::of_bytes(&docs.document);
+    etag::respond(&request, &tag, docs.document.clone(), true)
 }
 
-/// Swagger UI loads its parts relative to its folder.
+/// The page where this document can be read and tried.
 #[utoipa::path(
     get, path = "/docs", tag = "Documentation",
-    responses((status = 302, description = "To `/docs/`, where this document can be read and tried", headers(("Location" = String))))
+    responses((status = 200, description = "Swagger UI", body = String, content_type = "text/html"))
 )]
-pub(crate) async fn to_docs() -> HttpResponse {
-    HttpResponse::Found()
-        .insert_header((header::LOCATION, "/docs/"))
-        .finish()
+pub(crate) async fn swagger_ui(docs: web::Data<Docs>) -> Result<HttpResponse, Problem> {
+    file(&docs, "index.html")
+}
+
+pub(crate) async fn swagger_file(
+    request: HttpRequest,
+    docs: web::Data<Docs>,
+) -> Result<HttpResponse, Problem> {
+    file(&docs, request.match_info().query("file"))
+}
+
+fn file(docs: &Docs, path: &str) -> Result<HttpResponse, Problem> {
+    let found = utoipa_swagger_ui::serve(path, Arc::clone(&docs.ui)).map_err(|error| {
+        Problem::new(Code::Internal, "The page could not be made.").with_internal(error.to_string())
+    })?;
+    let file =
+        found.ok_or_else(|| Problem::new(Code::NotFound, "There is nothing at this path."))?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, file.content_type.clone()))
+        .insert_header((header::CACHE_CONTROL, "no-cache"));
+    // The page names its parts relative to its folder, and is also served without the last slash.
+    if file.content_type.starts_with("text/html") {
+        let page = String::from_utf8_lossy(&file.bytes);
+        return Ok(response.body(page.replacen("<head>", "<head><base href=\"/docs/\">", 1)));
+    }
+    Ok(response.body(file.bytes.into_owned()))
 }
