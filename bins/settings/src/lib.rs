@@ -1,1 +1,50 @@
 //! The settings all binaries share: environment variables, flags, and their documentation.
+//!
+//! This is the only place that reads the environment. A library takes a plain config; a binary flattens the structs of
+//! this crate into its own `clap` parser, and asks them for those configs:
+//!
+//! ```
+//! use clap::Parser;
+//! use prepnexus_settings::{DatabaseSettings, LogSettings};
+//!
+//! /// Counts things.
+//! #[derive(Parser)]
+//! struct Arguments {
+//!     #[command(flatten)]
+//!     database: DatabaseSettings,
+//!     #[command(flatten)]
+//!     log: LogSettings,
+//! }
+//!
+//! // A program calls `parse_or_exit::<Arguments>()`.
+//! let arguments = Arguments::parse_from(["count", "--db-host", "a,b", "--db-port", "5433"]);
+//! let config = arguments.database.cluster_config("count")?;
+//! assert_eq!(config.nodes[1].to_string(), "b:5433");
+//! # Ok::<(), prepnexus_settings::SettingsError>(())
+//! ```
+//!
+//! What holds for every setting: it is an environment variable and a flag of the same name, and the flag wins; a value
+//! that can't be used stops the program with exit code 2 and one line that names the variable; a secret's value is in no
+//! message, no `--help` and no `Debug`. An empty secret counts as not set, because that is how container files write it.
+//!
+//! Deliberately absent: settings files, and settings that change while the program runs.
+
+mod database;
+mod error;
+mod exit;
+mod http;
+mod log;
+mod markdown;
+mod owner;
+mod redis;
+mod value;
+
+pub use database::DatabaseSettings;
+pub use error::SettingsError;
+pub use exit::{or_exit, parse_or_exit, usage_line};
+pub use http::HttpSettings;
+pub use log::{LogFormat, LogLevel, LogSettings};
+pub use markdown::markdown;
+pub use owner::OwnerSettings;
+pub use redis::RedisSettings;
+pub use value::{Hosts, Ports};

@@ -1,0 +1,7 @@
+//! Who may know whom, enforced on what cargo says of this workspace.
+
+mod architecture {
+    mod graph;
+    mod rules;
+    mod workspace;
+}

@@ -1,0 +1,145 @@
+//! How single values are read. Each function's error completes the sentence "… is not accepted: …", and so says what
+//! would be.
+
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use prepnexus_storage::Secret;
+
+/// The hosts of the database nodes, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts(pub Vec<String>);
+
+/// The ports of the database nodes: one for all, or one for each host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports(pub Vec<u16>);
+
+impl FromStr for Hosts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let hosts: Result<_, String> = text.split(',').map(|one| host(one.trim())).collect();
+        let expected = "expected host names or addresses, separated by commas, without ports";
+        hosts.map(Self).map_err(|_| expected.to_owned())
+    }
+}
+
+impl FromStr for Ports {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ports: Result<Vec<u16>, String> = text.split(',').map(|one| port(one.trim())).collect();
+        let expected = if text.contains(',') {
+            "expected ports, 1 to 65535, separated by commas"
+        } else {
+            "expected a port, 1 to 65535"
+        };
+        ports.map(Self).map_err(|_| expected.to_owned())
+    }
+}
+
+/// A host name or an address; the brackets round an IPv6 address are optional.
+pub(crate) fn host(text: &str) -> Result<String, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(text);
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let usable = !bare.is_empty() && bare.bytes().all(name) || bare.parse::<Ipv6Addr>().is_ok();
+    let expected = || "expected a host name or an address, without a port".to_owned();
+    usable.then(|| bare.to_owned()).ok_or_else(expected)
+}
+
+/// A TCP port that can be connected to.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    let parsed = text.parse::<u16>().ok().filter(|port| *port > 0);
+    parsed.ok_or_else(|| "expected a port, 1 to 65535".to_owned())
+}
+
+/// A name of the database's: a role or a database.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let usable = !text.is_empty() && text.len() < 64 && !text.contains('\0');
+    let expected = || "expected a name of 1 to 63 bytes".to_owned();
+    usable.then(|| text.to_owned()).ok_or_else(expected)
+}
+
+/// A whole number above zero.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    let parsed = text.parse::<usize>().ok().filter(|count| *count > 0);
+    parsed.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+}
+
+/// `500ms`, `5s`, `2m` or `1h`, and longer than nothing.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit_ms = match &text[digits.len()..] {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok().filter(|number| *number > 0);
+    let milliseconds = unit_ms
+        .zip(number)
+        .and_then(|(unit, n)| n.checked_mul(unit));
+    milliseconds
+        .map(Duration::from_millis)
+        .ok_or_else(|| "expected a duration such as 500ms, 5s or 2m".to_owned())
+}
+
+/// Anything; what it means is checked where it is used.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the shape that clap wants of a value parser"
+)]
+pub(crate) fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
+}
+
+/// A secret that was really set.
+pub(crate) fn present(secret: Option<&Secret>) -> Option<&Secret> {
+    secret.filter(|secret| !secret.expose().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let ms = |text| duration(text).map(|duration| duration.as_millis());
+        assert_eq!(ms("500ms"), Ok(500));
+        assert_eq!(ms("5s"), Ok(5_000));
+        assert_eq!(ms("2m"), Ok(120_000));
+        assert_eq!(ms("1h"), Ok(3_600_000));
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "5 s",
+            "5d",
+            "999999999999999999h",
+        ] {
+            assert!(ms(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        assert_eq!(
+            "a, db-2.internal,10.0.0.1,[::1]"
+                .parse::<Hosts>()
+                .unwrap()
+                .0,
+            ["a", "db-2.internal", "10.0.0.1", "::1"]
+        );
+        for wrong in ["", "a,,b", "a:5432", "a b", "http://a", "a/b", "[a]:1"] {
+            assert!(wrong.parse::<Hosts>().is_err(), "{wrong}");
+        }
+    }
+}
