@@ -65,7 +65,7 @@ CREATE TABLE posts (
     -- When readers can see it in lists; never, for what they are not to see. One column for the
     -- whole rule, so that a scheduled post appears by itself and every list has an index.
     listed_at            timestamptz NOT NULL GENERATED ALWAYS AS (
-        CASE WHEN status IN ('scheduled', 'published') THEN published_at ELSE 'infinity' END
+        CASE WHEN status IN ('scheduled', 'published') THEN coalesce(published_at, 'infinity') ELSE 'infinity' END
     ) STORED,
     search               tsvector    NOT NULL GENERATED ALWAYS AS (
         setweight(to_tsvector('public.content', title), 'A')

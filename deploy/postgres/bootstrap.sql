@@ -4,7 +4,8 @@
 --        -v database=prepnexus -f bootstrap.sql
 --
 -- Makes the roles and the database. The owner changes the schema (DB_OWNER); the API's role reads
--- and writes rows (DB_USER) and can't. Running it again changes nothing but the passwords.
+-- and writes rows (DB_USER) and can't. The locale C.UTF-8 knows the letters of all scripts and sorts
+-- by code point, whatever the machine's language. Running it again changes nothing but the passwords.
 
 \set ON_ERROR_STOP on
 -- A password goes to the server as it is; keep it out of the server's log.
@@ -29,7 +30,7 @@ GRANT prepnexus_api TO :"api_user";
 -- Replication lag and the receiver's state, for the health page.
 GRANT pg_monitor TO :"api_user";
 
-SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING ''UTF8''', :'database', :'owner')
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING ''UTF8'' LOCALE ''C.UTF-8''', :'database', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"database" TO prepnexus_api;

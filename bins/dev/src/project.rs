@@ -2,7 +2,7 @@
 //! so that a copied or moved tree works on its own files.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -22,6 +22,11 @@ impl Project {
             root.display()
         );
         Ok(Self { root })
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Everything that the commands keep: server data, passwords.

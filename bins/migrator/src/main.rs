@@ -1,3 +1,26 @@
-//! The `migrator` binary.
+//! The `migrator` binary: changes the schema, says how it is, and loads posts.
 
-fn main() {}
+mod args;
+mod commands;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use args::Args;
+use prepnexus_migrate::{Migrations, Migrator};
+use prepnexus_settings::{or_exit, parse_or_exit};
+
+fn main() -> ExitCode {
+    let args: Args = parse_or_exit();
+    args.log.init_logging();
+    let config = or_exit(args.database.cluster_config("prepnexus-migrator"));
+    let config = or_exit(args.owner.apply(config));
+    let outcome = Migrator::new(config, Migrations::built_in())
+        .map_err(anyhow::Error::from)
+        .and_then(|migrator| commands::run(&args.command, &migrator));
+    outcome.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        exit::code_of(&error)
+    })
+}

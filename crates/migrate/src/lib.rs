@@ -1,1 +1,54 @@
-//! Schema migrations: plan, lock, apply, verify; and loading posts in bulk.
+//! Schema migrations: plan, lock, apply; and loading posts in bulk.
+//!
+//! [`Migrator::up`] brings a database to the schema of the files `migrations/NNNN_name.sql`, which are built into this
+//! crate ([`Migrations::built_in`]). What holds, whoever runs it and however it ends:
+//!
+//! - One runner at a time: the others wait for a session lock by polling, up to a deadline, and then name its holder.
+//! - One transaction per file, with the file's record in `schema_migrations` inside it: a file is applied wholly and
+//!   recorded, or neither.
+//! - A file that was applied is never changed: its SHA-256 is in the record, and a difference is an error.
+//! - Only a primary is written to.
+//!
+//! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`].
+//!
+//! ```no_run
+//! use prepnexus_migrate::{Migrations, Migrator, UpOptions};
+//! use prepnexus_storage::ClusterConfig;
+//!
+//! # async fn example() -> Result<(), prepnexus_migrate::Error> {
+//! let migrator = Migrator::new(ClusterConfig::default(), Migrations::built_in())?;
+//! let report = migrator.up(UpOptions::default(), &mut |_progress| {}).await?;
+//! for file in &report.applied {
+//!     println!("{file} in {:?}", file.took);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Deliberately absent: down migrations (the way back is a new file, or a restore), and printing: what happens is told to
+//! the caller's function as [`Progress`].
+
+mod apply;
+mod error;
+mod file;
+mod generate;
+pub mod load;
+mod lock;
+mod migrator;
+mod poll;
+mod progress;
+mod record;
+mod seed;
+mod session;
+mod statement;
+
+pub use apply::Planned;
+pub use error::{Error, FileError, FileFailure, LockHolder};
+pub use file::{Migration, Migrations};
+pub use generate::{GenerateOptions, generated_post};
+pub use load::LoadReport;
+pub use migrator::{Applied, Migrator, UpOptions, UpReport};
+pub use progress::{OnProgress, Progress};
+pub use record::{AppliedRecord, Status};
+pub use seed::SeedOptions;
+pub use statement::Statement;

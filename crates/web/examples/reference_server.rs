@@ -1,31 +1,48 @@
-//! What the benchmarks compare with: the least code that answers with the same bytes.
+//! What `./dev bench read` compares the service with: the least code that does the same.
 //!
-//! `/memory/post` and `/memory/list` send fixed bytes; `/bare/post/{slug}` runs the service's own
-//! statement on a bare deadpool pool and serializes the row. Takes the listening port, the database
-//! port, the user, the password, the database, and the files with the fixed bytes. Built and driven
-//! by `./dev bench read`; nothing else uses it.
+//! `/memory/post` and `/memory/list` send fixed bytes. `/bare/post/{slug}` and `/bare/list` run the
+//! service's own statements on a bare deadpool pool and serialize the rows. Reads from standard
+//! input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
 
 use actix_web::{App, HttpResponse, HttpServer, web};
+use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
-use prepnexus_domain::{AuthorRef, ContentFormat, Post, TagRef};
+use jiff::Timestamp;
+use prepnexus_domain::{AuthorRef, ContentFormat, Post, PostSummary, TagRef};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio_postgres::{NoTls, Row};
 
-/// The statement of `GET /api/v1/posts/slug/{slug}`.
-const SQL: &str =
-    "SELECT p.id, p.slug, p.title, p.excerpt, p.content, p.content_format, p.html, p.status,
-       p.image_url, p.meta_description, p.reading_time_minutes, p.revision, p.created_by,
-       p.created_at, p.updated_at, p.published_at, v.view_count,
-       a.id AS author_id, a.slug AS author_slug, a.name AS author_name,
-       a.avatar_url AS author_avatar_url,
-       ARRAY(SELECT t.slug || ' ' || t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id
-             WHERE pt.post_id = p.id ORDER BY pt.position) AS tags
-FROM post_slugs s JOIN posts p ON p.id = s.post_id JOIN authors a ON a.id = p.author_id
-     JOIN post_views v ON v.post_id = p.id
-WHERE s.slug = $1";
+/// What the benchmark tells it.
+#[derive(Deserialize)]
+struct Setup {
+    port: u16,
+    db_port: u16,
+    user: String,
+    password: String,
+    database: String,
+    post_sql: String,
+    list_sql: String,
+    #[serde(deserialize_with = "text")]
+    post_body: Bytes,
+    #[serde(deserialize_with = "text")]
+    list_body: Bytes,
+}
 
-async fn bare_post(pool: web::ThinData<Pool>, slug: web::Path<String>) -> HttpResponse {
-    let client = pool.get().await.expect("a connection");
-    let statement = client.prepare_cached(SQL).await.expect("the statement");
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    String::deserialize(deserializer).map(Bytes::from)
+}
+
+struct Bare {
+    pool: Pool,
+    setup: Setup,
+}
+
+async fn bare_post(bare: web::Data<Bare>, slug: web::Path<String>) -> HttpResponse {
+    let client = bare.pool.get().await.expect("a connection");
+    let statement = client
+        .prepare_cached(&bare.setup.post_sql)
+        .await
+        .expect("the statement");
     let row = client
         .query_one(&statement, &[&*slug])
         .await
@@ -33,17 +50,78 @@ async fn bare_post(pool: web::ThinData<Pool>, slug: web::Path<String>) -> HttpRe
     HttpResponse::Ok().json(post(&row))
 }
 
+async fn bare_list(bare: web::Data<Bare>) -> HttpResponse {
+    let client = bare.pool.get().await.expect("a connection");
+    let statement = client
+        .prepare_cached(&bare.setup.list_sql)
+        .await
+        .expect("the statement");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a program of its own, without an injected clock"
+    )]
+    let now = Timestamp::now();
+    let rows = client
+        .query(&statement, &[&now, &21_i64])
+        .await
+        .expect("rows");
+    let data = rows.iter().take(20).map(summary).collect();
+    HttpResponse::Ok().json(List {
+        data,
+        page: Page {
+            limit: 20,
+            next_cursor: None,
+            prev_cursor: None,
+        },
+    })
+}
+
+#[derive(Serialize)]
+struct List {
+    data: Vec<PostSummary>,
+    page: Page,
+}
+
+#[derive(Serialize)]
+struct Page {
+    limit: u16,
+    next_cursor: Option<String>,
+    prev_cursor: Option<String>,
+}
+
 fn post(row: &Row) -> Post {
+    let shown = summary(row);
+    Post {
+        id: shown.id,
+        slug: shown.slug,
+        title: shown.title,
+        excerpt: shown.excerpt,
+        content: row.get("content"),
+        content_format: shown.content_format,
+        html: row.get("html"),
+        status: shown.status,
+        author: shown.author,
+        tags: shown.tags,
+        image_url: shown.image_url,
+        meta_description: shown.meta_description,
+        reading_time_minutes: shown.reading_time_minutes,
+        view_count: shown.view_count,
+        revision: shown.revision,
+        created_at: shown.created_at,
+        updated_at: shown.updated_at,
+        published_at: shown.published_at,
+    }
+}
+
+fn summary(row: &Row) -> PostSummary {
     let tags: Vec<String> = row.get("tags");
     let tags = tags.iter().filter_map(|pair| pair.split_once(' '));
-    Post {
+    PostSummary {
         id: row.get("id"),
         slug: row.get("slug"),
         title: row.get("title"),
         excerpt: row.get("excerpt"),
-        content: row.get("content"),
         content_format: ContentFormat::from_name(row.get("content_format")).expect("a format"),
-        html: row.get("html"),
         status: row.get::<_, &str>("status").parse().expect("a status"),
         author: AuthorRef {
             id: row.get("author_id"),
@@ -68,35 +146,27 @@ fn post(row: &Row) -> Post {
     }
 }
 
-async fn fixed(body: web::Data<Vec<u8>>) -> HttpResponse {
+async fn memory_post(bare: web::Data<Bare>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(body.to_vec())
+        .body(bare.setup.post_body.clone())
+}
+
+async fn memory_list(bare: web::Data<Bare>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(bare.setup.list_body.clone())
 }
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = std::env::args().collect();
-    let [
-        _,
-        port,
-        db_port,
-        user,
-        password,
-        database,
-        post_file,
-        list_file,
-    ] = args.as_slice()
-    else {
-        anyhow::bail!("expected: port db-port user password database post-file list-file");
-    };
+    let setup: Setup = serde_json::from_reader(std::io::stdin())?;
     let mut config = tokio_postgres::Config::new();
     config
         .host("127.0.0.1")
-        .port(db_port.parse()?)
-        .user(user)
-        .password(password)
-        .dbname(database);
+        .port(setup.db_port)
+        .dbname(&setup.database);
+    config.user(&setup.user).password(&setup.password);
     let manager = Manager::from_config(
         config,
         NoTls,
@@ -105,25 +175,18 @@ async fn main() -> anyhow::Result<()> {
         },
     );
     let pool = Pool::builder(manager).max_size(16).build()?;
-    let post_body = web::Data::new(std::fs::read(post_file)?);
-    let list_body = web::Data::new(std::fs::read(list_file)?);
+    let address = ("127.0.0.1", setup.port);
+    let bare = web::Data::new(Bare { pool, setup });
     HttpServer::new(move || {
         App::new()
-            .app_data(web::ThinData(pool.clone()))
+            .app_data(bare.clone())
             .route("/bare/post/{slug}", web::get().to(bare_post))
-            .service(
-                web::scope("/memory/post")
-                    .app_data(post_body.clone())
-                    .route("", web::get().to(fixed)),
-            )
-            .service(
-                web::scope("/memory/list")
-                    .app_data(list_body.clone())
-                    .route("", web::get().to(fixed)),
-            )
+            .route("/bare/list", web::get().to(bare_list))
+            .route("/memory/post", web::get().to(memory_post))
+            .route("/memory/list", web::get().to(memory_list))
     })
     .workers(2)
-    .bind(("127.0.0.1", port.parse::<u16>()?))?
+    .bind(address)?
     .run()
     .await?;
     Ok(())

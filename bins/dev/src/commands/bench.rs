@@ -1,5 +1,11 @@
 //! `./dev bench`: finds the benchmark of that name. Each is a module of its own below this one.
 
+mod load;
+mod pages;
+mod read;
+mod report;
+mod rig;
+
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -10,7 +16,7 @@ use crate::session::Session;
 type Benchmark = fn(&Session) -> Result<()>;
 
 /// All of them, by name.
-const BENCHMARKS: &[(&str, Benchmark)] = &[];
+const BENCHMARKS: &[(&str, Benchmark)] = &[("read", read::run), ("pages", pages::run)];
 
 /// What to measure.
 #[derive(Debug, clap::Args)]

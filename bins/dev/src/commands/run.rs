@@ -121,10 +121,8 @@ fn announce(session: &Session, servers: &Servers) {
     let url = base_url(&servers.env);
     say("");
     for (what, path) in [
-        ("the site", "/"),
         ("the API's documentation", "/docs"),
         ("the posts", "/api/v1/posts"),
-        ("the operator's page", "/dashboard"),
         ("health", "/health"),
         ("metrics", "/metrics"),
     ] {

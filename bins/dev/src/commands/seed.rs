@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use prepnexus_devstack::{PgNode, Stack};
-use prepnexus_migrate::{GenerateOptions, Migrations, Migrator, Progress, UpOptions};
+use prepnexus_migrate::{GenerateOptions, LoadReport, Migrations, Migrator, Progress, UpOptions};
 use prepnexus_storage::{ClusterConfig, NodeAddr, Secret};
 use tokio::runtime::Runtime;
 
@@ -32,14 +32,25 @@ pub(crate) fn seed(session: &Session, arguments: &Arguments) -> Result<ExitCode>
     };
     let env = EnvFile::read(&session.project.env_file())?;
     let config = owner_config(stack.nodes(), &env)?;
+    let started = Instant::now();
+    let report = generate(session, config, arguments.count)?;
+    let seconds = started.elapsed().as_secs_f64();
+    say(format_args!(
+        "{} posts added, {} were there, {seconds:.1} s",
+        report.inserted, report.unchanged
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the schema up to date, and the number of generated posts up to `count`.
+pub(crate) fn generate(session: &Session, config: ClusterConfig, count: u64) -> Result<LoadReport> {
     let migrator = Migrator::new(config, Migrations::built_in())?;
     let started = Instant::now();
     let runtime = Runtime::new().context("can't start the runtime")?;
-    let report = runtime.block_on(async {
+    runtime.block_on(async {
         let work = async {
             let up = migrator.up(UpOptions::default(), &mut |_| {}).await;
             up.context("can't bring the schema up to date")?;
-            let count = arguments.count;
             let mut progress = |progress| show(&progress, count, started);
             let generated = migrator
                 .generate(GenerateOptions::new(count), &mut progress)
@@ -50,17 +61,11 @@ pub(crate) fn seed(session: &Session, arguments: &Arguments) -> Result<ExitCode>
             report = work => report,
             error = interrupted(session) => Err(error),
         }
-    })?;
-    let seconds = started.elapsed().as_secs_f64();
-    say(format_args!(
-        "{} posts added, {} were there, {seconds:.1} s",
-        report.inserted, report.unchanged
-    ));
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// The private servers, as the role that owns the tables.
-fn owner_config(nodes: &[PgNode], env: &EnvFile) -> Result<ClusterConfig> {
+pub(crate) fn owner_config(nodes: &[PgNode], env: &EnvFile) -> Result<ClusterConfig> {
     let setting = |name| {
         let found = env.get(name).map(str::to_owned);
         found.with_context(|| format!(".dev/env has no {name}: ./dev up writes it"))

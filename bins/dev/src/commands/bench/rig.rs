@@ -1,0 +1,88 @@
+//! Servers of the benchmark's own: a database with roles and schema, and the programs.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use prepnexus_devstack::{Stack, StackConfig};
+
+use crate::binaries::Binaries;
+use crate::bootstrap::bootstrap;
+use crate::child::{self, Child};
+use crate::commands::status::ready;
+use crate::env_file::EnvFile;
+use crate::output::note;
+use crate::poll;
+use crate::session::Session;
+
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A primary without replicas, migrated, and the release binaries.
+pub(super) struct Rig {
+    pub(super) stack: Stack,
+    pub(super) env: EnvFile,
+    pub(super) binaries: Binaries,
+}
+
+impl Rig {
+    pub(super) fn start(session: &Session) -> Result<Self> {
+        note("building the release binaries");
+        let binaries = Binaries::build(session)?;
+        note("starting a database");
+        let stack = Stack::start(StackConfig::for_tests()).context("can't start the database")?;
+        let mut env = EnvFile::default();
+        bootstrap(stack.primary(), &mut env)?;
+        env.set("DB_HOST", stack.primary().host());
+        env.set("DB_PORT", &stack.primary().port().to_string());
+        env.set("DB_SSLMODE", "disable");
+        env.set("LOG_LEVEL", "warn");
+        let rig = Self {
+            stack,
+            env,
+            binaries,
+        };
+        rig.migrator(session, &["up"])?;
+        Ok(rig)
+    }
+
+    /// Runs the migrator with these arguments.
+    pub(super) fn migrator(&self, session: &Session, arguments: &[&str]) -> Result<()> {
+        let mut migrator = self.binaries.command("migrator", &self.env)?;
+        migrator.args(arguments);
+        child::run_well(migrator, &session.interrupts)
+    }
+
+    /// Starts the API on a free port and waits until it is ready; it and its address.
+    pub(super) fn api(&mut self, session: &Session) -> Result<(Child, String)> {
+        let port = free_port()?;
+        self.env.set("API_HOST", "127.0.0.1");
+        self.env.set("API_PORT", &port.to_string());
+        let mut api = Child::spawn(
+            self.binaries.command("api", &self.env)?,
+            &session.interrupts,
+        )?;
+        poll::until(
+            "the API getting ready",
+            READY_LIMIT,
+            &session.interrupts,
+            || {
+                if let Some(status) = api.ended()? {
+                    bail!("the API ended ({status})");
+                }
+                Ok((ready(&self.env) == Some(200)).then_some(()))
+            },
+        )?;
+        Ok((api, format!("http://127.0.0.1:{port}")))
+    }
+
+    /// A setting that the bootstrap made.
+    pub(super) fn setting(&self, name: &str) -> Result<&str> {
+        self.env.get(name).with_context(|| format!("no {name}"))
+    }
+}
+
+/// A port nobody listens on just now.
+pub(super) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}

@@ -1,0 +1,78 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
+
+/// Changes the schema of a PrepNexus database, says how it is, and loads posts.
+///
+/// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check); 4 an applied migration was
+/// changed or is not known; 5 another runner holds the lock.
+#[derive(Debug, Parser)]
+#[command(name = "migrator", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) database: DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) owner: OwnerSettings,
+    #[command(flatten)]
+    pub(crate) log: LogSettings,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Apply what is pending.
+    Up {
+        /// Print the exact statements and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the plan, and what came of it, as one document in this format.
+        #[arg(long, value_name = "FORMAT")]
+        plan: Option<PlanFormat>,
+        /// How long another runner may hold the lock.
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        lock_wait: Duration,
+    },
+    /// Show what is applied and what is pending.
+    Status {
+        /// Exit with 3 when a migration is pending, and with 4 when an applied one was changed or is not known.
+        #[arg(long)]
+        check: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait until the primary answers.
+    Wait {
+        /// For how long.
+        #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+        timeout: Duration,
+    },
+    /// Load posts, one JSON object per line. A post whose address is there already is left as it is.
+    Seed {
+        /// The file.
+        file: PathBuf,
+        /// The author of posts that name none.
+        #[arg(long, value_name = "NAME", default_value = "PrepNexus")]
+        default_author: String,
+    },
+}
+
+/// The formats of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// One JSON object.
+    Json,
+}
+
+/// `30s`, `2m`, `1m 30s`, `500ms`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or("expected a duration such as 500ms, 30s or 2m")
+}

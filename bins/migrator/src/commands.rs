@@ -1,0 +1,117 @@
+//! What each command does with the library, and with what exit code it ends.
+
+use std::{fs::File, io::BufReader, path::Path, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use prepnexus_domain::SystemClock;
+use prepnexus_migrate::{Migrator, Progress, SeedOptions, Status, UpOptions};
+
+use crate::{
+    args::{Command, PlanFormat},
+    exit::{DRIFT, PENDING},
+    output,
+};
+
+pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    runtime.block_on(async {
+        match command {
+            Command::Up {
+                dry_run,
+                plan,
+                lock_wait,
+            } => {
+                let options = UpOptions {
+                    dry_run: *dry_run,
+                    lock_wait: *lock_wait,
+                };
+                up(migrator, options, *plan).await
+            }
+            Command::Status { check, json } => status(migrator, *check, *json).await,
+            Command::Wait { timeout } => wait(migrator, *timeout).await,
+            Command::Seed {
+                file,
+                default_author,
+            } => seed(migrator, file, default_author).await,
+        }
+    })
+}
+
+async fn up(
+    migrator: &Migrator,
+    options: UpOptions,
+    plan: Option<PlanFormat>,
+) -> anyhow::Result<ExitCode> {
+    let report = migrator.up(options, &mut tell).await?;
+    output::print(&match plan {
+        Some(PlanFormat::Json) => output::plan_json(&report, options.dry_run),
+        None if options.dry_run => output::plan_sql(&report),
+        None => output::applied_text(&report),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(migrator: &Migrator, check: bool, json: bool) -> anyhow::Result<ExitCode> {
+    let status = migrator.status().await?;
+    output::print(&if json {
+        output::status_json(&status)
+    } else {
+        output::status_text(&status)
+    })?;
+    Ok(if check {
+        checked(&status)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn checked(status: &Status) -> ExitCode {
+    if let Err(error) = status.check() {
+        tracing::error!("{}", error.chain());
+        return ExitCode::from(DRIFT);
+    }
+    if status.pending.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(PENDING)
+    }
+}
+
+async fn wait(migrator: &Migrator, timeout: Duration) -> anyhow::Result<ExitCode> {
+    migrator.wait(timeout).await?;
+    output::print("the primary answers\n")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn seed(migrator: &Migrator, path: &Path, default_author: &str) -> anyhow::Result<ExitCode> {
+    let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
+    let options = SeedOptions {
+        default_author: default_author.to_owned(),
+    };
+    let report = migrator
+        .seed(BufReader::new(file), &options, &SystemClock, &mut tell)
+        .await
+        .with_context(|| path.display().to_string())?;
+    output::print(&format!(
+        "{} inserted, {} there already\n",
+        report.inserted, report.unchanged
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(progress: Progress) {
+    match progress {
+        Progress::WaitingForLock(holder) => {
+            tracing::info!("waiting for another runner: {holder}");
+        }
+        Progress::Applying { file } => tracing::info!("applying {file}"),
+        Progress::Applied { file, took } => {
+            tracing::info!("applied {file} in {} ms", took.as_millis());
+        }
+        Progress::Loaded { posts } => tracing::info!("{posts} posts so far"),
+        other => tracing::info!("{other:?}"),
+    }
+}

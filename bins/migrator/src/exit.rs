@@ -1,0 +1,29 @@
+//! From an error to the exit code that scripts and deploys act on.
+
+use std::process::ExitCode;
+
+use prepnexus_migrate::Error;
+use prepnexus_storage::Error as StorageError;
+
+/// Something is pending: `status --check`.
+pub(crate) const PENDING: u8 = 3;
+/// What is applied is not what the files say.
+pub(crate) const DRIFT: u8 = 4;
+
+const FAILED: u8 = 1;
+const SETTINGS: u8 = 2;
+const LOCKED: u8 = 5;
+
+pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(error.downcast_ref::<Error>().map_or(FAILED, number_of))
+}
+
+fn number_of(error: &Error) -> u8 {
+    match error {
+        Error::Connect(StorageError::Config(_)) => SETTINGS,
+        Error::Changed { .. } | Error::UnknownApplied { .. } | Error::OutOfOrder { .. } => DRIFT,
+        Error::LockHeld { .. } => LOCKED,
+        // Open for more: whatever has no code of its own is a failure.
+        _ => FAILED,
+    }
+}

@@ -1,0 +1,112 @@
+//! Results on standard output, for people and for programs. What happens meanwhile is logged on standard error.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+
+use anyhow::Context;
+use prepnexus_migrate::{Planned, Status, UpReport};
+use serde_json::{Value, json};
+
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("can't write to standard output")
+}
+
+pub(crate) fn applied_text(report: &UpReport) -> String {
+    if report.applied.is_empty() {
+        return "nothing is pending\n".into();
+    }
+    report.applied.iter().fold(String::new(), |mut text, file| {
+        let _infallible = writeln!(text, "applied {file} ({} ms)", file.took.as_millis());
+        text
+    })
+}
+
+/// The statements as a script that `psql` would run.
+pub(crate) fn plan_sql(report: &UpReport) -> String {
+    if report.planned.is_empty() {
+        return "-- nothing is pending\n".into();
+    }
+    report.planned.iter().fold(String::new(), |mut text, step| {
+        let _infallible = writeln!(text, "-- {}", name_of(step));
+        for statement in &step.statements {
+            let _infallible = writeln!(text, "{statement};");
+        }
+        text
+    })
+}
+
+pub(crate) fn plan_json(report: &UpReport, dry_run: bool) -> String {
+    let planned = report.planned.iter().map(|step| {
+        let version = step.migration.as_ref().map(|m| m.version);
+        let checksum = step.migration.as_ref().map(|m| &m.checksum);
+        json!({"version": version, "file": name_of(step), "checksum": checksum, "statements": step.statements})
+    });
+    let applied = report.applied.iter().map(|file| {
+        json!({"version": file.version, "file": file.to_string(), "took_ms": as_number(file.took.as_millis())})
+    });
+    document(&json!({
+        "dry_run": dry_run,
+        "planned": planned.collect::<Vec<_>>(),
+        "applied": applied.collect::<Vec<_>>(),
+    }))
+}
+
+pub(crate) fn status_text(status: &Status) -> String {
+    let mut text = String::new();
+    for record in &status.applied {
+        let changed = status.mismatched.iter().any(|(other, _)| other == record);
+        let state = if changed {
+            "changed"
+        } else if status.unknown.contains(record) {
+            "unknown"
+        } else {
+            "applied"
+        };
+        let _infallible = writeln!(
+            text,
+            "{state:8} {} at {} ({} ms)",
+            record.file(),
+            record.applied_at,
+            record.duration_ms
+        );
+    }
+    for migration in &status.pending {
+        let _infallible = writeln!(text, "{:8} {migration}", "pending");
+    }
+    text
+}
+
+pub(crate) fn status_json(status: &Status) -> String {
+    let pending = status.pending.iter().map(|migration| {
+        json!({"version": migration.version, "name": migration.name, "checksum": migration.checksum})
+    });
+    let mismatched = status.mismatched.iter().map(|(record, found)| {
+        json!({"version": record.version, "name": record.name, "applied": record.checksum, "found": found})
+    });
+    document(&json!({
+        "applied": status.applied,
+        "pending": pending.collect::<Vec<_>>(),
+        "mismatched": mismatched.collect::<Vec<_>>(),
+        "unknown": status.unknown,
+    }))
+}
+
+fn name_of(step: &Planned) -> String {
+    step.migration
+        .as_ref()
+        .map_or_else(|| "schema_migrations".into(), ToString::to_string)
+}
+
+fn as_number(milliseconds: u128) -> u64 {
+    u64::try_from(milliseconds).unwrap_or(u64::MAX)
+}
+
+fn document(value: &Value) -> String {
+    format!("{value:#}\n")
+}

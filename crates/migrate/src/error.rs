@@ -1,0 +1,205 @@
+//! What can go wrong, by what the operator does about it.
+
+use std::{fmt, time::Duration};
+
+use prepnexus_domain::Invalid;
+use prepnexus_storage::Error as StorageError;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why nothing, or not all, was done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No primary could be reached, or it refused the login, or the settings can't be used.
+    #[error("can't connect to the primary")]
+    Connect(#[source] StorageError),
+    /// The primary did not answer in time.
+    #[error("no primary answered within {waited:?}; last seen: {last_seen}")]
+    TimedOut {
+        /// How long it was waited for.
+        waited: Duration,
+        /// What the last attempt saw.
+        last_seen: String,
+    },
+    /// Another runner holds the lock and did not release it in time.
+    #[error("another runner holds the lock: {holder} (waited {waited:?})")]
+    LockHeld {
+        /// Who.
+        holder: LockHolder,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The files are not a sequence of migrations.
+    #[error(transparent)]
+    Files(#[from] FileError),
+    /// A file was changed after it had been applied.
+    #[error(
+        "{file} was changed after it had been applied: its SHA-256 was {applied}, and is {found} now"
+    )]
+    Changed {
+        /// The file.
+        file: String,
+        /// The checksum on record.
+        applied: String,
+        /// The checksum of the file.
+        found: String,
+    },
+    /// The database has a migration that is not among the files: this program is older than the database.
+    #[error("the database has {file} applied, which this program doesn't know")]
+    UnknownApplied {
+        /// The migration.
+        file: String,
+    },
+    /// A file is not applied while a later one is: somebody removed its record.
+    #[error("{file} is not applied, but {later} is")]
+    OutOfOrder {
+        /// The file that is missing.
+        file: String,
+        /// The one that was applied without it.
+        later: String,
+    },
+    /// The server refused a file. Nothing of the file remains.
+    #[error(transparent)]
+    Failed(Box<FileFailure>),
+    /// The server refused one of this crate's own statements.
+    #[error("{doing}")]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said.
+        #[source]
+        source: Source,
+    },
+    /// A seed file could not be read.
+    #[error("line {line}: can't be read")]
+    SeedRead {
+        /// The line, from 1.
+        line: u64,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A line of a seed file is no valid post. Nothing was written.
+    #[error("line {line}")]
+    SeedLine {
+        /// The line, from 1.
+        line: u64,
+        /// Every bad field.
+        #[source]
+        source: Invalid,
+    },
+    /// No free address was found for a tag or an author.
+    #[error("no address is free for {0:?}")]
+    NoFreeSlug(String),
+}
+
+impl Error {
+    pub(crate) fn query(doing: &'static str, source: &tokio_postgres::Error) -> Self {
+        Self::Query {
+            doing,
+            source: said(source).into(),
+        }
+    }
+
+    /// This error and its sources on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// The server refused a statement of a migration file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, line {line}: {message}")]
+pub struct FileFailure {
+    /// The file's name.
+    pub file: String,
+    /// The line in it, from 1: where the server points to, else where the statement begins.
+    pub line: usize,
+    /// What the server said: message, SQLSTATE, detail, hint.
+    pub message: String,
+}
+
+/// Who holds the lock, as far as the server tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LockHolder {
+    /// The process id of its server process.
+    pub pid: Option<i32>,
+    /// Its `application_name`.
+    pub application_name: Option<String>,
+    /// The address it connected from.
+    pub client: Option<String>,
+}
+
+impl fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(pid) = self.pid else {
+            return f.write_str("somebody who has just let go of it");
+        };
+        let name = self.application_name.as_deref().unwrap_or_default();
+        let client = self.client.as_deref().unwrap_or("an unknown address");
+        write!(f, "server process {pid}, {name:?} from {client}")
+    }
+}
+
+/// Why files are not a sequence of migrations.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The directory or a file could not be read.
+    #[error("can't read {path}")]
+    Read {
+        /// What was read.
+        path: String,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file's name has the wrong form.
+    #[error("{0}: a migration's name is four digits, then _ and a-z, 0-9, _, then .sql")]
+    Name(String),
+    /// Two files have the same version.
+    #[error("{0} and {1} have the same version")]
+    Duplicate(String, String),
+    /// The versions don't count up from 1 without a gap.
+    #[error("{file}: expected version {expected:04}")]
+    Gap {
+        /// The file whose version is not the next.
+        file: String,
+        /// What would be.
+        expected: i32,
+    },
+    /// A file begins or ends transactions itself.
+    #[error("{file}, line {line}: a migration runs in one transaction and can't begin or end it")]
+    TransactionControl {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: usize,
+    },
+}
+
+/// What the server said, on one line.
+pub(crate) fn said(error: &tokio_postgres::Error) -> String {
+    let Some(db) = error.as_db_error() else {
+        return match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+    };
+    let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
+    for (name, part) in [("detail", db.detail()), ("hint", db.hint())] {
+        if let Some(part) = part {
+            text.push_str(&format!("; {name}: {}", part.replace('\n', " ")));
+        }
+    }
+    text
+}
