@@ -7,6 +7,7 @@ use std::{
 };
 
 use prepnexus_health::BreakerState;
+use tokio::{runtime::Handle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -27,6 +28,9 @@ use crate::{
 const MAX_RETRIES: u32 = 3;
 /// The pause before the first retry; each further one is twice as long, and all are jittered.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest [`Cluster::close`] waits for what is under way.
+const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,6 +115,8 @@ impl Cluster {
             around: Surroundings {
                 tls,
                 tasks: tasks.clone(),
+                runtime: Handle::current(),
+                statement_timeout: config.statement_timeout,
                 stale_role,
             },
             default_deadline: config.default_deadline,
@@ -152,7 +158,7 @@ impl Cluster {
         }
         let (index, reason) = match (topology.primary, freshness) {
             (Some(index), _) if self.0.nodes[index].breaker.allows() => (index, "primary"),
-            (_, Freshness::Any) => match topology.first_replica() {
+            (_, Freshness::Any) => match self.usable_replica(&topology) {
                 Some(index) => (index, "no_primary"),
                 None => return Err(self.no("node")),
             },
@@ -211,6 +217,11 @@ impl Cluster {
                     tracing::debug!(transaction = name, attempt, cause = %cause.chain(), "beginning again");
                 }
                 _ => return Err(error),
+            }
+            if error.as_storage_error().is_some_and(Error::is_stale_role) {
+                let looking = self.0.monitor.look_again(Instant::now());
+                // Late or not: the next attempt says what is the matter.
+                let _looked = deadline.limit("a primary", looking).await;
             }
             let pause = RETRY_PAUSE * 2_u32.pow(attempt);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
@@ -275,12 +286,14 @@ impl Cluster {
             .collect()
     }
 
-    /// Stops the monitor, waits for commits and cancellations that are under way, and closes all
-    /// connections.
+    /// Stops the monitor, waits up to ten seconds for commits and cancellations that are under
+    /// way, and closes all connections.
     pub async fn close(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
-        self.0.tasks.wait().await;
+        if timeout(CLOSE_LIMIT, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("closed without waiting longer for a server that doesn't answer");
+        }
         for node in &self.0.nodes {
             node.close();
         }
@@ -307,16 +320,21 @@ impl Cluster {
     ) -> Result<ReadConn, Error> {
         let (node, role) = (&self.0.nodes[index], topology.nodes[index].role);
         let began = Instant::now();
-        let object = node.acquire(deadline).await?;
+        let lease = node.acquire(deadline).await?;
         metric::wait(node, began.elapsed());
         metric::route(role, reason);
         Ok(ReadConn::new(
-            object,
+            lease,
             Arc::clone(node),
             role,
             deadline,
             self.0.around.clone(),
         ))
+    }
+
+    fn usable_replica(&self, topology: &Topology) -> Option<usize> {
+        let mut replicas = topology.usable_replicas();
+        replicas.find(|index| self.0.nodes[*index].breaker.allows())
     }
 
     fn no(&self, wanted: &'static str) -> Error {

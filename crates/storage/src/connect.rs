@@ -97,7 +97,7 @@ impl Connector {
             .map_err(|_| Error::Deadline {
                 waiting_for: "a connection",
             })?
-            .map_err(|error| Error::from_driver("connect", error))?;
+            .map_err(Error::from_connecting)?;
         let driver = tokio::spawn(async move {
             // An error ends the connection, and every request on it says so.
             let _ended = connection.await;
@@ -110,7 +110,7 @@ impl Connector {
 
     /// The driver's configuration for pooled connections to `node`.
     pub(crate) fn pool_config(&self, node: &NodeAddr) -> tokio_postgres::Config {
-        let timeout = self.config.statement_timeout.as_millis();
+        let timeout = self.config.statement_timeout.as_millis().max(1);
         let options = format!(
             "-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout} -c TimeZone=UTC"
         );

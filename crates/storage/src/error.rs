@@ -99,6 +99,15 @@ impl Error {
         }
     }
 
+    /// What the driver's `error` means when a connection was being made.
+    pub(crate) fn from_connecting(error: tokio_postgres::Error) -> Self {
+        match Self::from_driver("connect", error) {
+            // The driver's word for a handshake that came to nothing.
+            Self::Row { source, .. } => Self::ConnectionLost(source),
+            other => other,
+        }
+    }
+
     /// This error and its sources on one line. For logs: it holds what the server said.
     #[must_use]
     pub fn chain(&self) -> String {
@@ -132,6 +141,11 @@ impl Error {
             } if sqlstate == SqlState::UNIQUE_VIOLATION.code() => constraint.as_deref(),
             _ => None,
         }
+    }
+
+    /// Whether the server ended the statement, on request or after its timeout.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.sqlstate() == Some(SqlState::QUERY_CANCELED.code())
     }
 
     /// Whether a node refused a write because it is no primary any more.

@@ -28,6 +28,7 @@ mod deadline;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;
+mod lag;
 mod metric;
 mod monitor;
 mod node;

@@ -17,14 +17,18 @@ use crate::{
     config::ClusterConfig,
     connect::{Connected, Connector},
     error::Error,
+    lag::PrimaryHistory,
     metric,
     node::Node,
     token::parse_position,
-    topology::{LagLimits, NodeState, NodeView, Observation, Role, Topology},
+    topology::{LagLimits, NodeState, NodeView, Observation, Role, Topology, identity},
 };
 
 /// How often a node is probed while something is wrong with it.
 const ALERT_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a probe's connection is used: a server whose main process hangs goes on answering the
+/// connections it has, and takes no new ones.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(5);
 /// A replica further behind than this is not up.
 const LAG_LIMITS: LagLimits = LagLimits {
     bytes: 8 * 1024 * 1024,
@@ -43,10 +47,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
        END AS timeline,
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn()
-       END::text AS position,
-       CASE WHEN pg_is_in_recovery()
-            THEN extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8
-       END AS replay_age";
+       END::text AS position";
 
 /// What the tasks of the monitor share.
 pub(crate) struct Monitor {
@@ -54,7 +55,8 @@ pub(crate) struct Monitor {
     connector: Connector,
     views: Mutex<Views>,
     topology: ArcSwap<Topology>,
-    /// Counts the published topologies; 0 before every node was probed once.
+    /// Counts the published topologies; 0 before every node was probed once: who of several is the
+    /// primary can't be told before all have been asked.
     published: watch::Sender<u64>,
     look_now: Vec<Notify>,
 }
@@ -64,6 +66,7 @@ struct Views {
     probed: Vec<bool>,
     system_id: Option<u64>,
     last_primary: Option<usize>,
+    history: PrimaryHistory,
 }
 
 impl Monitor {
@@ -91,6 +94,7 @@ impl Monitor {
                 nodes: views,
                 system_id: None,
                 last_primary: None,
+                history: PrimaryHistory::default(),
             }),
             topology: ArcSwap::from_pointee(topology),
             published: watch::Sender::new(0),
@@ -125,6 +129,17 @@ impl Monitor {
         let _seen = published.changed().await;
     }
 
+    /// Waits until all nodes that answer have been probed after `moment`.
+    pub(crate) async fn look_again(&self, moment: Instant) {
+        self.look_now();
+        let looked_at = |node: &NodeView| {
+            let seen = node.observation.as_ref();
+            node.state == NodeState::Down || seen.is_some_and(|seen| seen.seen_at >= moment)
+        };
+        self.wait_for(|topology| topology.nodes.iter().all(looked_at))
+            .await;
+    }
+
     /// Has all nodes probed at once: something was seen that may be a change of roles.
     pub(crate) fn look_now(&self) {
         self.look_now.iter().for_each(Notify::notify_one);
@@ -139,9 +154,9 @@ impl Monitor {
                 .run_until_cancelled(self.probe(index, &config, &mut connection))
                 .await;
             let Some(outcome) = outcome else { return };
-            let healthy = outcome.is_ok();
+            let answers = outcome.is_ok();
             self.record(index, outcome);
-            let pause = if healthy {
+            let pause = if answers && self.nodes[index].breaker.allows() {
                 config.probe_interval
             } else {
                 ALERT_INTERVAL.min(config.probe_interval)
@@ -158,30 +173,31 @@ impl Monitor {
         &self,
         index: usize,
         config: &ClusterConfig,
-        connection: &mut Option<Connected>,
+        connection: &mut Option<(Connected, Instant)>,
     ) -> Result<Observation, Error> {
         let seen_at = Instant::now();
         let limit = config.probe_timeout;
         let probe = async {
-            let connected = match connection.take() {
-                Some(connected) => connected,
+            let kept = connection.take();
+            let (connected, since) = match kept.filter(|(_, since)| is_young(*since)) {
+                Some(kept) => kept,
                 None => {
-                    self.connector
-                        .connect(&self.nodes[index].addr, OPTIONS, limit)
-                        .await?
+                    let addr = &self.nodes[index].addr;
+                    let connecting = self.connector.connect(addr, OPTIONS, limit);
+                    (connecting.await?, seen_at)
                 }
             };
             let observation = ask(&connected.client, seen_at).await?;
-            Ok::<_, Error>((connected, observation))
+            Ok::<_, Error>(((connected, since), observation))
         };
         // On any error the connection is dropped with the future, and the next probe makes a new one.
-        let (connected, observation) =
+        let (kept, observation) =
             tokio::time::timeout(limit, probe)
                 .await
                 .map_err(|_| Error::Deadline {
                     waiting_for: "a probe",
                 })??;
-        *connection = Some(connected);
+        *connection = Some(kept);
         Ok(observation)
     }
 
@@ -193,7 +209,6 @@ impl Monitor {
             Ok(observation) => {
                 node.breaker.on_probe_success(Instant::now());
                 node.breaker.on_success(Instant::now());
-                views.system_id.get_or_insert(observation.system_id);
                 let view = &mut views.nodes[index];
                 let was = view.observation.as_ref().map(|seen| seen.in_recovery);
                 if was.is_some_and(|was| was != observation.in_recovery) {
@@ -205,6 +220,11 @@ impl Monitor {
             }
             Err(error) => {
                 node.breaker.on_probe_failure(Instant::now());
+                if matches!(error, Error::ConnectionLost(_)) {
+                    // The server went away, and with it the sessions of the pool, which may not
+                    // have been told.
+                    node.evict_all();
+                }
                 node.set_last_error(error.chain());
                 views.nodes[index].state = NodeState::Down;
             }
@@ -213,8 +233,12 @@ impl Monitor {
     }
 
     fn publish(&self, views: &mut Views) {
-        let system_id = views.system_id.unwrap_or_default();
-        let mut topology = Topology::conclude(views.nodes.clone(), system_id, LAG_LIMITS);
+        if !views.probed.iter().all(|probed| *probed) {
+            return;
+        }
+        views.system_id = views.system_id.or_else(|| identity(&views.nodes));
+        let (nodes, system_id) = (views.nodes.clone(), views.system_id.unwrap_or_default());
+        let mut topology = Topology::conclude(nodes, system_id, &mut views.history, LAG_LIMITS);
         for (view, node) in topology.nodes.iter_mut().zip(&self.nodes) {
             view.last_error = node.last_error();
         }
@@ -227,10 +251,12 @@ impl Monitor {
         }
         metric::topology(&topology, &self.nodes);
         self.topology.store(Arc::new(topology));
-        if views.probed.iter().all(|probed| *probed) {
-            self.published.send_modify(|count| *count += 1);
-        }
+        self.published.send_modify(|count| *count += 1);
     }
+}
+
+fn is_young(since: Instant) -> bool {
+    since.elapsed() < CONNECTION_LIFETIME
 }
 
 async fn ask(client: &tokio_postgres::Client, seen_at: Instant) -> Result<Observation, Error> {
@@ -243,13 +269,11 @@ async fn ask(client: &tokio_postgres::Client, seen_at: Instant) -> Result<Observ
     let position: Option<String> = row.try_get("position").map_err(failed)?;
     let timeline: i32 = row.try_get("timeline").map_err(failed)?;
     let system_id: i64 = row.try_get("system_id").map_err(failed)?;
-    let replay_age: Option<f64> = row.try_get("replay_age").map_err(failed)?;
     Ok(Observation {
         system_id: system_id.cast_unsigned(),
         in_recovery: row.try_get("in_recovery").map_err(failed)?,
         timeline: timeline.cast_unsigned(),
         position: position.as_deref().and_then(parse_position).unwrap_or(0),
-        replay_age: replay_age.and_then(|age| Duration::try_from_secs_f64(age.max(0.0)).ok()),
         seen_at,
         response_time: seen_at.elapsed(),
     })

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -35,9 +35,11 @@ pub(crate) struct Node {
     pub(crate) label: String,
     pub(crate) breaker: SharedBreaker,
     pool: Pool,
-    acquiring: AtomicUsize,
-    queue: usize,
-    made_before: std::sync::Arc<Mutex<Option<Instant>>>,
+    connect_timeout: Duration,
+    /// Requests that have a connection or wait for one.
+    users: AtomicUsize,
+    max_users: usize,
+    made_before: Arc<Mutex<Option<Instant>>>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -59,7 +61,7 @@ pub struct PoolStatus {
 impl Node {
     pub(crate) fn new(addr: NodeAddr, connector: &Connector) -> Result<Self, Error> {
         let config = connector.config();
-        let made_before = std::sync::Arc::new(Mutex::new(None));
+        let made_before = Arc::new(Mutex::new(None));
         let manager = Manager::from_connect(
             connector.pool_config(&addr),
             PoolConnect::new(connector),
@@ -67,14 +69,10 @@ impl Node {
                 recycling_method: RecyclingMethod::Fast,
             },
         );
-        let evicted = std::sync::Arc::clone(&made_before);
+        let evicted = Arc::clone(&made_before);
         let pool = Pool::builder(manager)
             .max_size(config.pool_size)
             .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                create: Some(config.connect_timeout),
-                ..Timeouts::default()
-            })
             .pre_recycle(Hook::sync_fn(move |_, metrics| {
                 let outdated = lock(&evicted).is_some_and(|moment| metrics.created < moment);
                 if outdated || metrics.age() > MAX_LIFETIME {
@@ -89,59 +87,59 @@ impl Node {
             addr,
             breaker: SharedBreaker::new(BreakerConfig::default()),
             pool,
-            acquiring: AtomicUsize::new(0),
-            queue: config.pool_queue,
+            connect_timeout: config.connect_timeout,
+            users: AtomicUsize::new(0),
+            max_users: config.pool_size.saturating_add(config.pool_queue),
             made_before,
             last_error: Mutex::new(None),
         })
     }
 
     /// A connection from the pool, within `deadline`; at once an error when the queue is full.
-    pub(crate) async fn acquire(&self, deadline: Deadline) -> Result<Object, Error> {
-        let before = self.acquiring.fetch_add(1, Ordering::Relaxed);
-        let _queued = Queued(&self.acquiring);
-        if before >= self.queue {
-            return Err(Error::Saturated {
-                node: self.label.clone(),
-            });
-        }
+    pub(crate) async fn acquire(self: &Arc<Self>, deadline: Deadline) -> Result<Lease, Error> {
+        let place = Place::take(self).ok_or_else(|| Error::Saturated {
+            node: self.label.clone(),
+        })?;
         let left = deadline.left();
-        let create = self
-            .pool
-            .timeouts()
-            .create
-            .map_or(left, |limit| limit.min(left));
         let timeouts = Timeouts {
             wait: Some(left),
-            create: Some(create),
+            create: Some(self.connect_timeout.min(left)),
             recycle: None,
         };
-        self.pool
-            .timeout_get(&timeouts)
-            .await
-            .map_err(|error| match error {
-                PoolError::Timeout(TimeoutType::Create) => {
-                    let error = Error::Deadline {
-                        waiting_for: "a connection",
-                    };
-                    self.on_failure(&error);
-                    error
-                }
-                PoolError::Timeout(_) => Error::Deadline {
+        let object = self.pool.timeout_get(&timeouts).await;
+        let object = object.map_err(|error| self.no_connection(error, left))?;
+        Ok(Lease { object, place })
+    }
+
+    /// What it means that the pool has no connection; `left` is how long it was given.
+    fn no_connection(&self, error: PoolError, left: Duration) -> Error {
+        match error {
+            PoolError::Timeout(kind) => {
+                let error = Error::Deadline {
                     waiting_for: "a connection",
-                },
-                PoolError::Backend(error) => {
-                    let error = Error::from_driver("connect", error);
+                };
+                // A request in a hurry says nothing about the node.
+                if matches!(kind, TimeoutType::Create) && left >= self.connect_timeout {
                     self.on_failure(&error);
-                    error
                 }
-                PoolError::Closed
-                | PoolError::NoRuntimeSpecified
-                | PoolError::PostCreateHook(_) => Error::Unavailable {
+                error
+            }
+            PoolError::Backend(error) => {
+                let error = Error::from_connecting(error);
+                match error {
+                    // It answers: a login refused, or too many connections.
+                    Error::Sql { .. } => self.set_last_error(error.chain()),
+                    _ => self.on_failure(&error),
+                }
+                error
+            }
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Error::Unavailable {
                     wanted: "node",
                     reason: "the pool is closed".into(),
-                },
-            })
+                }
+            }
+        }
     }
 
     /// Counts a failure of the node itself; a query's own error never comes here.
@@ -179,11 +177,26 @@ impl Node {
     }
 }
 
-struct Queued<'a>(&'a AtomicUsize);
+/// A connection of the pool, and its user's place among those the node serves.
+pub(crate) struct Lease {
+    pub(crate) object: Object,
+    pub(crate) place: Place,
+}
 
-impl Drop for Queued<'_> {
+/// One of the places that connections and the queue have together, until it is dropped.
+pub(crate) struct Place(Arc<Node>);
+
+impl Place {
+    fn take(node: &Arc<Node>) -> Option<Self> {
+        let place = Self(Arc::clone(node));
+        let before = node.users.fetch_add(1, Ordering::Relaxed);
+        (before < node.max_users).then_some(place)
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.users.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
 };
 
 use deadpool_postgres::Object;
+use tokio::runtime::Handle;
 use tokio_postgres::Statement;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
@@ -22,7 +23,7 @@ use crate::{
     deadline::Deadline,
     error::Error,
     metric,
-    node::Node,
+    node::{Lease, Node, Place},
     param::{DriverParams, Params, for_driver},
     query::name_of,
     row::Row,
@@ -37,12 +38,17 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Surroundings {
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) tasks: TaskTracker,
+    /// Where cancellations run, wherever the connection is dropped.
+    pub(crate) runtime: Handle,
+    /// The longest any statement may run on the server.
+    pub(crate) statement_timeout: Duration,
     pub(crate) stale_role: Arc<dyn Fn(&Node) + Send + Sync>,
 }
 
 /// A connection to one node, for reading, until it is dropped.
 pub struct ReadConn {
     object: Option<Object>,
+    _place: Place,
     node: Arc<Node>,
     role: Role,
     deadline: Deadline,
@@ -50,6 +56,8 @@ pub struct ReadConn {
     /// Statements begun and not ended.
     running: AtomicUsize,
     broken: AtomicBool,
+    /// The server refused a statement: a transaction it belongs to can only be rolled back.
+    failed: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -64,20 +72,22 @@ impl fmt::Debug for ReadConn {
 
 impl ReadConn {
     pub(crate) fn new(
-        object: Object,
+        lease: Lease,
         node: Arc<Node>,
         role: Role,
         deadline: Deadline,
         around: Surroundings,
     ) -> Self {
         Self {
-            object: Some(object),
+            object: Some(lease.object),
+            _place: lease.place,
             node,
             role,
             deadline,
             around,
             running: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -176,6 +186,36 @@ impl ReadConn {
         self.broken.store(true, Ordering::Relaxed);
     }
 
+    /// It is, after all.
+    pub(crate) fn mend(&self) {
+        self.broken.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The failure was undone, by going back to a savepoint.
+    pub(crate) fn forget_failure(&self) {
+        self.failed.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the server would take a statement now: the connection is there, and no statement
+    /// was left half way.
+    pub(crate) fn is_usable(&self) -> bool {
+        let left_half_way = self.running.load(Ordering::Relaxed) > 0;
+        !left_half_way && !self.is_lost()
+    }
+
+    /// Whether the connection broke.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.broken.load(Ordering::Relaxed) || self.object().is_closed()
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.around.statement_timeout
+    }
+
     pub(crate) fn object(&self) -> &Object {
         self.object.as_ref().expect("taken by drop alone")
     }
@@ -202,6 +242,10 @@ impl ReadConn {
         outcome.map_err(|error| {
             let error = Error::from_driver(name, error);
             self.judge(&error);
+            // The server's clock was faster.
+            if error.is_cancelled() && self.deadline.has_passed() {
+                return Error::Deadline { waiting_for };
+            }
             error
         })
     }
@@ -214,9 +258,12 @@ impl ReadConn {
                 self.break_off();
                 self.node.on_failure(error);
             }
-            error if error.is_stale_role() => {
-                self.break_off();
-                (self.around.stale_role)(&self.node);
+            Error::Sql { .. } => {
+                self.failed.store(true, Ordering::Relaxed);
+                if error.is_stale_role() {
+                    self.break_off();
+                    (self.around.stale_role)(&self.node);
+                }
             }
             _ => {}
         }
@@ -236,11 +283,12 @@ impl Drop for ReadConn {
         let client = Object::take(object);
         if running && !client.is_closed() {
             let (tls, token) = (self.around.tls.clone(), client.cancel_token());
-            self.around.tasks.spawn(async move {
+            let cancelling = async move {
                 // Best effort: a server that can't be reached ends the statement by its timeout.
                 let _told = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(tls)).await;
                 drop(client);
-            });
+            };
+            self.around.tasks.spawn_on(cancelling, &self.around.runtime);
         }
     }
 }

@@ -1,17 +1,23 @@
 //! A transaction. Whatever changes rows exists here alone, so that a write through a replica's
 //! connection does not compile.
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio_util::task::TaskTracker;
 
-use crate::{error::Error, param::Params, read::ReadConn, row::Row, token::parse_position};
+use crate::{error::Error, param::Params, read::ReadConn, token::parse_position};
+
+/// The server's timeouts end this much after the deadline, so that the deadline is what is noticed.
+const GRACE: Duration = Duration::from_millis(100);
+/// The longest a COMMIT is waited for, by its task: a server that is frozen never answers.
+const COMMIT_LIMIT: Duration = Duration::from_secs(30);
+/// Without a timeout: one that ends the wait for a synchronous standby lets COMMIT succeed, on the
+/// primary alone.
+const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
+/// Where the log is flushed to, which holds the commit. An asynchronous commit may not be flushed
+/// yet: then, where the log is written to in memory, which can lie a page header further.
+const POSITION: &str = "SELECT (CASE current_setting('synchronous_commit')
+    WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END)::text";
 
 /// A handle to one transaction, as [`Cluster::write`](crate::Cluster::write) passes it: cheap to
 /// clone, and of no use once the transaction has ended. It can also do all that a [`ReadConn`] can.
@@ -21,8 +27,6 @@ pub struct Tx(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     conn: ReadConn,
-    /// A statement failed: the server will roll back, whatever it is told.
-    failed: AtomicBool,
 }
 
 impl Deref for Tx {
@@ -35,12 +39,10 @@ impl Deref for Tx {
 
 impl Tx {
     pub(crate) async fn begin(conn: ReadConn) -> Result<Self, Error> {
-        let tx = Self(Arc::new(Inner {
-            conn,
-            failed: AtomicBool::new(false),
-        }));
+        let tx = Self(Arc::new(Inner { conn }));
         // The server gives up when nobody waits any more.
-        let timeout = tx.deadline().left().as_millis().max(1);
+        let timeout = (tx.deadline().left() + GRACE).min(tx.statement_timeout());
+        let timeout = timeout.as_millis().max(1);
         tx.batch(
             "tx.begin",
             &format!("BEGIN; SET LOCAL statement_timeout = {timeout}"),
@@ -54,95 +56,55 @@ impl Tx {
     /// # Errors
     /// As [`ReadConn::query`].
     pub async fn execute(&self, sql: &'static str, params: &Params<'_>) -> Result<u64, Error> {
-        self.note(self.0.conn.execute(sql, params).await)
-    }
-
-    /// All rows of `sql`.
-    ///
-    /// # Errors
-    /// As [`ReadConn::query`].
-    pub async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
-        self.note(self.0.conn.query(sql, params).await)
-    }
-
-    /// The row of `sql`, if there is one.
-    ///
-    /// # Errors
-    /// As [`ReadConn::query_opt`].
-    pub async fn query_opt(
-        &self,
-        sql: &'static str,
-        params: &Params<'_>,
-    ) -> Result<Option<Row>, Error> {
-        self.note(self.0.conn.query_opt(sql, params).await)
-    }
-
-    /// The one row of `sql`.
-    ///
-    /// # Errors
-    /// As [`ReadConn::query_one`].
-    pub async fn query_one(&self, sql: &'static str, params: &Params<'_>) -> Result<Row, Error> {
-        self.note(self.0.conn.query_one(sql, params).await)
+        self.0.conn.execute(sql, params).await
     }
 
     /// Runs `work` in a savepoint: where it fails, its changes are undone and the transaction goes on.
     ///
     /// # Errors
-    /// The error of `work`, or of the savepoint itself.
+    /// The error of `work`, or of the savepoint itself; [`Error::TransactionFailed`] when `work`
+    /// swallowed the error of a statement.
     pub async fn savepoint<T>(
         &self,
         work: impl AsyncFnOnce(&Self) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.note(self.batch("tx.savepoint", "SAVEPOINT s").await)?;
-        let was_failed = self.0.failed.load(Ordering::Relaxed);
-        match work(self).await {
-            Ok(value) => {
-                self.note(self.batch("tx.release", "RELEASE SAVEPOINT s").await)?;
-                Ok(value)
+        self.batch("tx.savepoint", "SAVEPOINT s").await?;
+        let error = match work(self).await {
+            Ok(value) if !self.has_failed() => {
+                self.batch("tx.release", "RELEASE SAVEPOINT s").await?;
+                return Ok(value);
             }
-            Err(error @ Error::Sql { .. }) => {
-                self.batch(
-                    "tx.rollback_to",
-                    "ROLLBACK TO SAVEPOINT s; RELEASE SAVEPOINT s",
-                )
-                .await?;
-                self.0.failed.store(was_failed, Ordering::Relaxed);
-                Err(error)
-            }
-            Err(error) => Err(error),
+            Ok(_) => Error::TransactionFailed,
+            Err(error) => error,
+        };
+        // A connection that is lost has no savepoint to go back to, and COMMIT will say so.
+        if self.is_usable() {
+            let back = "ROLLBACK TO SAVEPOINT s; RELEASE SAVEPOINT s";
+            self.batch("tx.rollback_to", back).await?;
+            self.forget_failure();
         }
+        Err(error)
     }
 
     /// Commits; the position in the write-ahead log that holds the commit.
     ///
     /// The COMMIT runs in a task of the cluster: whoever asked may go away, it is never cancelled.
     pub(crate) async fn commit(self, tasks: &TaskTracker) -> Result<u64, Error> {
-        if self.0.failed.load(Ordering::Relaxed) {
-            // The server would answer COMMIT with a silent ROLLBACK.
+        if self.has_failed() || !self.is_usable() {
+            // The server would answer COMMIT with a silent ROLLBACK, or never get it.
+            let lost = !self.has_failed() && self.is_lost();
             self.rollback().await;
-            return Err(Error::TransactionFailed);
+            return Err(if lost {
+                Error::ConnectionLost("before COMMIT".into())
+            } else {
+                Error::TransactionFailed
+            });
         }
         self.0.conn.end();
         let deadline = self.deadline();
         let committing = tasks.spawn(async move {
-            let client = self.0.conn.object();
-            // One round trip: the server runs the second after the first has ended.
-            let (committed, position) = tokio::join!(
-                client.batch_execute("COMMIT"),
-                client.query_typed("SELECT pg_current_wal_flush_lsn()::text AS position", &[]),
-            );
-            if let Err(error) = committed {
-                self.0.conn.break_off();
-                return Err(match Error::from_driver("tx.commit", error) {
-                    Error::ConnectionLost(source) => Error::CommitUnknown(source),
-                    other => other,
-                });
-            }
-            // Committed: without its position there is no token, and still no failure.
-            let text = position
-                .ok()
-                .and_then(|rows| rows.first()?.try_get::<_, String>(0).ok());
-            Ok(text.as_deref().and_then(parse_position).unwrap_or(0))
+            let outcome = tokio::time::timeout(COMMIT_LIMIT, self.send_commit()).await;
+            outcome.unwrap_or_else(|late| Err(Error::CommitUnknown(late.into())))
         });
         match deadline.limit("a commit", committing).await {
             Ok(Ok(outcome)) => outcome,
@@ -151,18 +113,33 @@ impl Tx {
         }
     }
 
+    async fn send_commit(&self) -> Result<u64, Error> {
+        let conn = &self.0.conn;
+        // Whatever ends this early, the connection is in no known state.
+        conn.break_off();
+        let client = conn.object();
+        // One round trip: the server runs the second after the first has ended.
+        let (committed, position) = tokio::join!(
+            client.batch_execute(COMMIT),
+            client.query_typed(POSITION, &[])
+        );
+        committed.map_err(|error| match Error::from_driver("tx.commit", error) {
+            Error::ConnectionLost(source) => Error::CommitUnknown(source),
+            other => other,
+        })?;
+        conn.mend();
+        // Committed: without its position there is no token, and still no failure.
+        let text = position
+            .ok()
+            .and_then(|rows| rows.first()?.try_get::<_, String>(0).ok());
+        Ok(text.as_deref().and_then(parse_position).unwrap_or(0))
+    }
+
     pub(crate) async fn rollback(self) {
-        if self.batch("tx.rollback", "ROLLBACK").await.is_err() {
+        if !self.is_usable() || self.batch("tx.rollback", "ROLLBACK").await.is_err() {
             self.0.conn.break_off();
         }
         self.0.conn.end();
-    }
-
-    fn note<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
-        if matches!(outcome, Err(Error::Sql { .. })) {
-            self.0.failed.store(true, Ordering::Relaxed);
-        }
-        outcome
     }
 }
 

@@ -1,6 +1,6 @@
 //! Made-up posts in a database.
 
-use prepnexus_migrate::{GenerateOptions, GenerateReport, Progress, generated_post};
+use prepnexus_migrate::{GenerateOptions, LoadReport, Progress, generated_post};
 use prepnexus_testkit::TestDb;
 
 use crate::migrator;
@@ -16,7 +16,7 @@ async fn a_larger_count_goes_on_from_a_smaller_one() {
         .unwrap();
     assert_eq!(
         report,
-        GenerateReport {
+        LoadReport {
             inserted: 300,
             unchanged: 0
         }
@@ -30,7 +30,7 @@ async fn a_larger_count_goes_on_from_a_smaller_one() {
         .unwrap();
     assert_eq!(
         report,
-        GenerateReport {
+        LoadReport {
             inserted: 300,
             unchanged: 200
         }

@@ -1,7 +1,7 @@
 //! Seeds: idempotent, and all or nothing.
 
 use prepnexus_domain::SystemClock;
-use prepnexus_migrate::{Error, SeedOptions, SeedReport};
+use prepnexus_migrate::{Error, LoadReport, SeedOptions};
 use prepnexus_testkit::TestDb;
 
 use crate::migrator;
@@ -13,7 +13,7 @@ const FILE: &str = r##"{"title": "Binary search", "content": "# Why\n\nIt *halve
 {"title": "Later", "content": "x", "status": "scheduled", "published_at": "2125-01-01T00:00:00Z"}
 "##;
 
-async fn seed(db: &TestDb, file: &str) -> Result<SeedReport, Error> {
+async fn seed(db: &TestDb, file: &str) -> Result<LoadReport, Error> {
     let migrator = migrator(db);
     let options = SeedOptions::default();
     migrator
@@ -27,7 +27,7 @@ async fn a_second_run_inserts_nothing_and_changes_nothing() {
     let first = seed(&db, FILE).await.unwrap();
     assert_eq!(
         first,
-        SeedReport {
+        LoadReport {
             inserted: 4,
             unchanged: 0
         }
@@ -42,7 +42,7 @@ async fn a_second_run_inserts_nothing_and_changes_nothing() {
     let second = seed(&db, FILE).await.unwrap();
     assert_eq!(
         second,
-        SeedReport {
+        LoadReport {
             inserted: 0,
             unchanged: 4
         }
