@@ -50,10 +50,6 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let mut few_env = many_env.clone();
     few_env.set("DB_NAME", "prepnexus_few");
     bootstrap(rig.stack.primary(), &mut few_env)?;
-    rig.stack.primary().psql_db(
-        many_env.get("DB_NAME").unwrap_or_default(),
-        "CREATE EXTENSION pg_stat_statements",
-    )?;
     let few = site(session, &mut rig, few_env, FEW)?;
     let many = site(session, &mut rig, many_env, MANY)?;
 
@@ -162,26 +158,20 @@ fn time(url: &str) -> Result<f64> {
     Ok(began.elapsed().as_secs_f64() * 1_000.0)
 }
 
-/// The indexes that the statements of that name use at the million, whatever their parameters.
+/// The indexes that the statement of that name uses at the million, whatever its parameters.
 fn indexes(rig: &Rig, name: &str) -> Result<Vec<String>> {
-    let (primary, database) = (rig.stack.primary(), rig.setting("DB_NAME")?);
-    let texts = primary.psql_db(
-        database,
-        &format!("SELECT json_agg(DISTINCT query) FROM pg_stat_statements WHERE query LIKE '-- {name}%' AND query NOT LIKE '%EXPLAIN%'"),
-    )?;
-    let texts: Vec<String> =
-        serde_json::from_str(&texts).context("the server has not seen the statement")?;
+    let text = rig.last_statement(name)?;
+    let parameters = (1..=9).filter(|n| text.contains(&format!("${n}"))).count();
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let explain = format!(
+        "SET plan_cache_mode = force_generic_plan; PREPARE s AS {text}; EXPLAIN (FORMAT JSON) EXECUTE s({nulls})"
+    );
+    let plan = rig
+        .stack
+        .primary()
+        .psql_db(rig.setting("DB_NAME")?, &explain)?;
     let mut found = Vec::new();
-    for text in texts {
-        let parameters = (1..=9).filter(|n| text.contains(&format!("${n}"))).count();
-        let nulls = vec!["NULL"; parameters].join(", ");
-        let plan = primary.psql_db(
-            database,
-            &format!("SET plan_cache_mode = force_generic_plan; PREPARE s AS {text}; EXPLAIN (FORMAT JSON) EXECUTE s({nulls})"),
-        )?;
-        let plan: Value = serde_json::from_str(&plan)?;
-        walk(&plan, &mut found)?;
-    }
+    walk(&serde_json::from_str(&plan)?, &mut found)?;
     found.sort();
     found.dedup();
     Ok(found)

@@ -40,11 +40,13 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let samples = session.project.sample_posts();
     rig.migrator(session, &["seed", &samples.display().to_string()])?;
     let (api, base) = rig.api(session)?;
-    let (list_body, post_body) = (get(&format!("{base}/api/v1/posts"))?, typical_post(&base)?);
+    let post_body = typical_post(&base)?;
     let slug = text_field(&post_body, "slug")?;
+    let list_body = get(&format!("{base}/api/v1/posts"))?;
+    let list_sql = rig.last_statement("posts.list")?;
     get(&format!("{base}/api/v1/posts/slug/{slug}"))?;
-    let post_sql = statement(&rig, "posts.find_by_slug")?;
-    let list_sql = statement(&rig, "posts.list")?;
+    let post_sql = rig.last_statement("posts.find_by_slug")?;
+
     let setup = json!({
         "port": free_port()?, "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
@@ -159,23 +161,6 @@ fn show(
         &cells.collect::<Vec<_>>(),
     );
     report::write(session, "read", &rows)
-}
-
-/// The statement as the service sent it, from the server's own statistics.
-fn statement(rig: &Rig, name: &str) -> Result<String> {
-    let database = rig.setting("DB_NAME")?;
-    let sql = format!(
-        "SELECT query FROM pg_stat_statements WHERE query LIKE '-- {name}%' ORDER BY calls DESC LIMIT 1"
-    );
-    rig.stack.primary().psql_db(
-        database,
-        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
-    )?;
-    let text = rig.stack.primary().psql_db(database, &sql)?;
-    if text.is_empty() {
-        bail!("the server has not seen {name}");
-    }
-    Ok(text)
 }
 
 /// The post whose content is of the middle length.

@@ -29,7 +29,13 @@ impl Rig {
         note("building the release binaries");
         let binaries = Binaries::build(session)?;
         note("starting a database");
-        let stack = Stack::start(StackConfig::for_tests()).context("can't start the database")?;
+        // Long enough for `last_statement` to see all of a statement.
+        let settings = vec![("track_activity_query_size".into(), "16384".into())];
+        let config = StackConfig {
+            settings,
+            ..StackConfig::for_tests()
+        };
+        let stack = Stack::start(config).context("can't start the database")?;
         let mut env = EnvFile::default();
         bootstrap(stack.primary(), &mut env)?;
         env.set("DB_HOST", stack.primary().host());
@@ -73,6 +79,20 @@ impl Rig {
             },
         )?;
         Ok((api, format!("http://127.0.0.1:{port}")))
+    }
+
+    /// The statement of that name as the API last sent it, from the server's list of sessions.
+    pub(super) fn last_statement(&self, name: &str) -> Result<String> {
+        let database = self.setting("DB_NAME")?;
+        let sql = format!(
+            "SELECT query FROM pg_stat_activity WHERE datname = '{database}' AND query LIKE '-- {name}%'
+             ORDER BY query_start DESC LIMIT 1"
+        );
+        let text = self.stack.primary().psql(&sql)?;
+        if text.is_empty() {
+            bail!("no session has sent {name}");
+        }
+        Ok(text)
     }
 
     /// A setting that the bootstrap made.
