@@ -33,7 +33,7 @@ ORDER BY lower(a.name), a.id";
 /// one there was.
 ///
 /// # Errors
-/// As [`Tx::query_opt`].
+/// As [`ReadConn::query_opt`].
 pub async fn find_or_insert(tx: &Tx, name: &str, avatar_url: Option<&str>) -> Result<i64, Error> {
     const FIND: &str = "-- authors.find_by_name
 SELECT id, avatar_url FROM authors WHERE lower(name) = lower($1)";

@@ -25,7 +25,7 @@ pub enum Claim {
 /// Claims `key` for the request of that hash. Waits for a transaction that is just using it.
 ///
 /// # Errors
-/// As [`Tx::query_opt`].
+/// As [`ReadConn::query_opt`](crate::ReadConn::query_opt).
 pub async fn claim(
     tx: &Tx,
     api_key_id: i64,
@@ -44,15 +44,19 @@ RETURNING true AS claimed";
 SELECT request_hash, response FROM idempotency_records WHERE api_key_id = $1 AND key = $2";
     let expired = now - LIFETIME;
     let params: &crate::Params<'_> = &[&api_key_id, &key, &&request_hash[..], &now, &expired];
-    if tx.query_opt(CLAIM, params).await?.is_some() {
-        return Ok(Claim::First);
-    }
-    let row = tx.query_one(FIND, &[&api_key_id, &key]).await?;
-    let known: Vec<u8> = row.get("request_hash")?;
-    if known == request_hash {
-        Ok(Claim::Repeat(row.get("response")?))
-    } else {
-        Ok(Claim::Reused)
+    loop {
+        if tx.query_opt(CLAIM, params).await?.is_some() {
+            return Ok(Claim::First);
+        }
+        // Absent: it was pruned in between.
+        if let Some(row) = tx.query_opt(FIND, &[&api_key_id, &key]).await? {
+            let known: Vec<u8> = row.get("request_hash")?;
+            return Ok(if known == request_hash {
+                Claim::Repeat(row.get("response")?)
+            } else {
+                Claim::Reused
+            });
+        }
     }
 }
 

@@ -47,7 +47,7 @@ SELECT id, name, role, created_at, revoked_at FROM api_keys ORDER BY id";
 /// Stores a new key.
 ///
 /// # Errors
-/// As [`Tx::query_one`].
+/// As [`ReadConn::query_one`].
 pub async fn insert(tx: &Tx, name: &str, role: Role, hash: &[u8; 32]) -> Result<ApiKey, Error> {
     const SQL: &str = "-- keys.insert
 INSERT INTO api_keys (name, role, hash) VALUES ($1, $2, $3)

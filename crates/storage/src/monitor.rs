@@ -1,7 +1,8 @@
 //! Watches the nodes: one task and one connection per node, never from the pool.
 //!
 //! Each probe is one round trip under its own deadline, because a frozen server keeps its TCP
-//! connections alive and never answers. What all nodes said together is published as one
+//! connections alive and never answers. Its connection is made anew now and then: a server can
+//! answer those it has and take no new ones. What all nodes said together is published as one
 //! immutable [`Topology`].
 
 use std::{
@@ -175,29 +176,23 @@ impl Monitor {
         config: &ClusterConfig,
         connection: &mut Option<(Connected, Instant)>,
     ) -> Result<Observation, Error> {
-        let seen_at = Instant::now();
-        let limit = config.probe_timeout;
-        let probe = async {
-            let kept = connection.take();
-            let (connected, since) = match kept.filter(|(_, since)| is_young(*since)) {
-                Some(kept) => kept,
-                None => {
-                    let addr = &self.nodes[index].addr;
-                    let connecting = self.connector.connect(addr, OPTIONS, limit);
-                    (connecting.await?, seen_at)
-                }
-            };
-            let observation = ask(&connected.client, seen_at).await?;
-            Ok::<_, Error>(((connected, since), observation))
+        // On any error the connection is dropped, and the next probe makes a new one. Making one
+        // has a limit of its own: it costs a busy server much more than an answer.
+        let (connected, since) = match connection.take().filter(|(_, since)| is_young(*since)) {
+            Some(kept) => kept,
+            None => {
+                let (addr, limit) = (&self.nodes[index].addr, config.connect_timeout);
+                let connected = self.connector.connect(addr, OPTIONS, limit).await?;
+                (connected, Instant::now())
+            }
         };
-        // On any error the connection is dropped with the future, and the next probe makes a new one.
-        let (kept, observation) =
-            tokio::time::timeout(limit, probe)
-                .await
-                .map_err(|_| Error::Deadline {
-                    waiting_for: "a probe",
-                })??;
-        *connection = Some(kept);
+        let asking = ask(&connected.client, Instant::now());
+        let observation = tokio::time::timeout(config.probe_timeout, asking)
+            .await
+            .map_err(|_| Error::Deadline {
+                waiting_for: "a probe",
+            })??;
+        *connection = Some((connected, since));
         Ok(observation)
     }
 

@@ -32,7 +32,7 @@ ORDER BY c.post_count DESC, t.slug";
 /// The numbers of the tags of these names, in their order; tags that are not there yet are made.
 ///
 /// # Errors
-/// As [`Tx::query`].
+/// As [`ReadConn::query`].
 pub async fn find_or_insert(tx: &Tx, names: &[String]) -> Result<Vec<i64>, Error> {
     const FIND: &str = "-- tags.find_by_names
 SELECT wanted.name AS wanted, t.id FROM unnest($1::text[]) AS wanted (name)
@@ -50,16 +50,18 @@ INSERT INTO tags (slug, name) VALUES ($1::text, $2) ON CONFLICT DO NOTHING";
         if let Some(ids) = ids {
             return Ok(ids);
         }
-        // In one order everywhere, so that two writers of the same new tags don't deadlock. A slug
-        // that another name has is tried again with a number.
-        let mut missing: Vec<&String> = names
-            .iter()
-            .filter(|name| !known.contains_key(*name))
+        // In one order everywhere, whatever the case, so that two writers of the same new tags
+        // don't deadlock. A slug that another name has is tried again with a number.
+        let missing = names.iter().filter(|name| !known.contains_key(*name));
+        let mut missing: Vec<(String, String, &String)> = missing
+            .map(|name| {
+                let slug = Slug::from_title(name, "tag").numbered(number);
+                (slug.into_string(), name.to_lowercase(), name)
+            })
             .collect();
         missing.sort_unstable();
-        for name in missing {
-            let slug = Slug::from_title(name, "tag").numbered(number).into_string();
-            tx.execute(INSERT, &[&slug, name]).await?;
+        for (slug, _, name) in &missing {
+            tx.execute(INSERT, &[slug, *name]).await?;
         }
         number += 1;
     }

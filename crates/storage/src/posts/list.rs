@@ -31,6 +31,10 @@ struct Shape {
     count: bool,
 }
 
+/// One row more than the largest page. The server's planner takes a parameter after LIMIT for a
+/// tenth of all rows, and would join them with whole tables; a number it believes.
+const LARGEST: u16 = ListQuery::MAX_LIMIT + 1;
+
 /// Whether a page begins at a cursor, and lies before it.
 type Backward = bool;
 
@@ -264,8 +268,10 @@ SELECT p.id, p.slug, p.title, p.excerpt, p.content_format, p.status, p.image_url
        a.name AS author_name, a.avatar_url AS author_avatar_url, page.sort_key,
        ARRAY(SELECT t.slug || ' ' || t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id
              WHERE pt.post_id = p.id ORDER BY pt.position) AS tags
-FROM (SELECT {id} AS id, {key} AS sort_key FROM {from}
-      WHERE {filter} ORDER BY {key} {order}, {id} {order} LIMIT $2) page
+FROM (SELECT id, sort_key
+      FROM (SELECT {id} AS id, {key} AS sort_key FROM {from}
+            WHERE {filter} ORDER BY {key} {order}, {id} {order} LIMIT {LARGEST}) largest
+      ORDER BY sort_key {order}, id {order} LIMIT $2) page
 JOIN posts p ON p.id = page.id
 JOIN authors a ON a.id = p.author_id
 JOIN post_views v ON v.post_id = p.id

@@ -41,7 +41,7 @@ pub struct PostRecord {
 /// The post of that number, locked until the transaction ends.
 ///
 /// # Errors
-/// As [`Tx::query_opt`].
+/// As [`ReadConn::query_opt`](crate::ReadConn::query_opt).
 pub async fn find_for_update(tx: &Tx, id: i64) -> Result<Option<StoredPost>, Error> {
     const SQL: &str = select_post!(
         "posts.find_for_update",
@@ -57,7 +57,7 @@ WHERE p.id = $1 FOR UPDATE OF p"
 /// The first of `base`, `base-2`, `base-3`… that no other post has or had.
 ///
 /// # Errors
-/// As [`Tx::query`].
+/// As [`ReadConn::query`](crate::ReadConn::query).
 pub async fn free_slug(tx: &Tx, base: &Slug, post_id: Option<i64>) -> Result<Slug, Error> {
     const SQL: &str = "-- post_slugs.list_taken
 SELECT slug::text AS slug FROM post_slugs WHERE slug = ANY($1) AND post_id IS DISTINCT FROM $2";
@@ -85,7 +85,7 @@ SELECT slug::text AS slug FROM post_slugs WHERE slug = ANY($1) AND post_id IS DI
 /// Inserts a post; its number.
 ///
 /// # Errors
-/// As [`Tx::query_one`]; a unique violation of [`SLUG_CONSTRAINT`](super::SLUG_CONSTRAINT) when
+/// As [`ReadConn::query_one`](crate::ReadConn::query_one); a unique violation of [`SLUG_CONSTRAINT`](super::SLUG_CONSTRAINT) when
 /// another post has the address.
 pub async fn insert(
     tx: &Tx,
@@ -148,7 +148,7 @@ WHERE id = $1";
     Ok(())
 }
 
-/// Gives a post exactly these tags, in this order.
+/// Gives a post exactly these tags, in this order; a tag named twice has its first place.
 ///
 /// # Errors
 /// As [`Tx::execute`].
@@ -162,7 +162,8 @@ pub async fn set_tags(tx: &Tx, id: i64, tag_ids: &[i64]) -> Result<(), Error> {
 INSERT INTO post_tags (post_id, tag_id, position, listed_at)
 SELECT p.id, t.id, t.position - 1, p.listed_at
 FROM posts p, unnest($2::bigint[]) WITH ORDINALITY AS t (id, position)
-WHERE p.id = $1";
+WHERE p.id = $1
+ON CONFLICT (post_id, tag_id) DO NOTHING";
     if !tag_ids.is_empty() {
         tx.execute(SQL, &[&id, &tag_ids]).await?;
     }

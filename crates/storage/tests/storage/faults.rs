@@ -1,0 +1,152 @@
+//! Servers that freeze, hang, and are killed, and come back without anybody's help.
+
+use std::time::{Duration, Instant};
+
+use prepnexus_devstack::PgNode;
+use prepnexus_storage::{
+    Cluster, ClusterConfig, Deadline, Error, Freshness, NodeState, NodeStatus, Role,
+};
+use prepnexus_testkit::{TestDb, wait_until};
+
+use crate::support::{
+    SOON, insert_item, item_names, own_stack, patience, patient, wait_for_node,
+    wait_until_writable, with_node,
+};
+
+/// A cluster that notices a frozen server within a second.
+async fn watchful(db: &TestDb) -> Cluster {
+    let config = ClusterConfig {
+        probe_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(2),
+        ..patient(db.config())
+    };
+    let cluster = Cluster::start(&config).unwrap();
+    cluster.wait_for_primary(patience()).await.unwrap();
+    cluster
+}
+
+/// A write that is given half a minute is refused in a fraction of that.
+async fn assert_refused_at_once(cluster: &Cluster) {
+    let began = Instant::now();
+    let error = insert_item(cluster, "refused").await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Unavailable {
+                wanted: "primary",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.is_unavailable());
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_costs_a_deadline_then_nothing_and_is_used_again_when_it_thaws() {
+    let (stack, db) = own_stack(0).await;
+    let cluster = watchful(&db).await;
+    insert_item(&cluster, "before").await.unwrap();
+    with_node(stack.primary(), PgNode::freeze).await;
+    let requests = (0..3).map(|_| {
+        let cluster = cluster.clone();
+        tokio::spawn(async move {
+            let (began, limit) = (Instant::now(), Duration::from_secs(1));
+            let reading = async {
+                let conn = cluster.read(Freshness::Any, Deadline::after(limit)).await?;
+                conn.query("-- one\nSELECT 1", &[]).await.map(drop)
+            };
+            let error = reading.await.unwrap_err();
+            assert!(error.is_unavailable(), "{error}");
+            assert!(began.elapsed() < limit + Duration::from_secs(2));
+        })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        request.await.unwrap();
+    }
+    wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
+    assert_refused_at_once(&cluster).await;
+    with_node(stack.primary(), PgNode::thaw).await;
+    wait_until_writable(&cluster, "after").await;
+    assert_eq!(item_names(&db).await, "after before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_new_connections_is_noticed() {
+    let (stack, db) = own_stack(0).await;
+    let cluster = watchful(&db).await;
+    with_node(stack.primary(), PgNode::freeze_postmaster).await;
+    wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
+    with_node(stack.primary(), PgNode::thaw).await;
+    wait_until_writable(&cluster, "after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_is_used_again_when_it_is_back() {
+    let (stack, db) = own_stack(0).await;
+    let cluster = watchful(&db).await;
+    insert_item(&cluster, "before").await.unwrap();
+    with_node(stack.primary(), |node| node.kill().unwrap()).await;
+    wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
+    assert_refused_at_once(&cluster).await;
+    wait_until("the reason", SOON, async || {
+        let NodeStatus { view, .. } = cluster.status().swap_remove(0);
+        view.last_error
+            .is_some_and(|error| error.contains("refused"))
+    })
+    .await;
+    with_node(stack.primary(), |node| node.start().unwrap()).await;
+    wait_until_writable(&cluster, "after").await;
+    wait_until("a closed breaker", SOON, async || {
+        cluster.status()[0].breaker.as_str() == "closed"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_yet_is_used_when_it_is() {
+    let (stack, db) = own_stack(0).await;
+    with_node(stack.primary(), |node| node.stop().unwrap()).await;
+    let cluster = Cluster::start(&patient(db.config())).unwrap();
+    assert_refused_at_once(&cluster).await;
+    let read = cluster.read(Freshness::Any, patience()).await.unwrap_err();
+    assert!(
+        matches!(read, Error::Unavailable { wanted: "node", .. }),
+        "{read}"
+    );
+    let soon = Deadline::after(Duration::from_millis(200));
+    let error = cluster.wait_for_primary(soon).await.unwrap_err();
+    assert!(error.to_string().contains("refused"), "{error}");
+    with_node(stack.primary(), |node| node.start().unwrap()).await;
+    cluster.wait_for_primary(patience()).await.unwrap();
+    wait_until_writable(&cluster, "after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_does_not_wait_for_a_frozen_server_for_ever() {
+    let (stack, db) = own_stack(0).await;
+    let cluster = watchful(&db).await;
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let node = stack.primary().clone();
+    let write = cluster.write("frozen", deadline, |tx| {
+        let node = node.clone();
+        async move {
+            tx.execute(crate::support::INSERT_ITEM, &[&"a"]).await?;
+            with_node(&node, PgNode::freeze).await;
+            Ok::<_, Error>(())
+        }
+    });
+    let error = write.await.unwrap_err();
+    assert!(
+        matches!(error, Error::CommitUnknown(_)),
+        "{}",
+        error.chain()
+    );
+    tokio::time::timeout(SOON, cluster.close()).await.unwrap();
+    with_node(stack.primary(), PgNode::thaw).await;
+}
