@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use prepnexus_domain::Role;
+use prepnexus_domain::{Role, author::MAX_NAME_LEN, fields};
 use prepnexus_settings::{DatabaseSettings, HttpSettings, LogSettings, RedisSettings};
 
 /// Serves the PrepNexus API. Every option can also be set as the environment variable beside it.
@@ -40,8 +40,8 @@ pub(crate) enum KeysCommand {
         /// What its holder may do: reader, author, editor or admin.
         #[arg(long)]
         role: Role,
-        /// What to call it.
-        #[arg(long)]
+        /// What to call it: 1 to 120 characters.
+        #[arg(long, value_parser = name)]
         name: String,
     },
     /// List all keys, without their texts.
@@ -51,4 +51,9 @@ pub(crate) enum KeysCommand {
         /// The key's number, as `list` shows it.
         id: i64,
     },
+}
+
+/// The name of a key, as the use case will take it.
+fn name(text: &str) -> Result<String, String> {
+    fields::line(&text.into(), 1, MAX_NAME_LEN).map_err(|fault| format!("it {fault}"))
 }

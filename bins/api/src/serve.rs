@@ -13,7 +13,7 @@ use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::HttpSettings;
 use prepnexus_storage::{Cluster, ClusterConfig};
-use prepnexus_web::{AppState, Server, WebConfig};
+use prepnexus_web::{AppState, Listeners, WebConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 const CACHE: &str = "cache";
@@ -41,6 +41,9 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let started = Instant::now();
+    // First of all, so that a port that is taken is all there is to say.
+    let config = Arc::new(web_config(http));
+    let listeners = Listeners::bind(&config)?;
     let recorder = prepnexus_web::metric::recorder();
     let prometheus = recorder.handle();
     metrics::set_global_recorder(recorder).context("a metrics recorder is installed already")?;
@@ -70,9 +73,9 @@ async fn serve(
         prometheus,
         version: env!("CARGO_PKG_VERSION"),
         started,
-        config: Arc::new(web_config(http)),
+        config,
     };
-    let server = Server::start(&state)?;
+    let server = listeners.serve(&state)?;
     let (address, admin) = (server.address(), server.admin_address());
     tracing::info!(%address, ?admin, version = env!("CARGO_PKG_VERSION"), "listening");
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use prepnexus_health::{Registry, Severity, Status};
-use prepnexus_storage::{Cluster, NodeState, Role, Topology};
+use prepnexus_health::{BreakerState, Registry, Severity, Status};
+use prepnexus_storage::{Cluster, NodeState, NodeStatus, Role};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl HealthWatch {
 
 async fn watch(cluster: Cluster, registry: Arc<Registry>, stop: CancellationToken) {
     loop {
-        let (status, reason) = judge(&cluster.topology());
+        let (status, reason) = judge(&cluster.status());
         registry.set(COMPONENT, status, reason);
         if stop
             .run_until_cancelled(cluster.next_look())
@@ -50,19 +50,37 @@ async fn watch(cluster: Cluster, registry: Arc<Registry>, stop: CancellationToke
     }
 }
 
+impl Content {
+    /// Whether a node is there that serves reads. Asks no database.
+    #[must_use]
+    pub fn serves_reads(&self) -> bool {
+        self.database_status().iter().any(serves)
+    }
+}
+
+/// Whether requests are sent to the node: it is up, and its breaker lets them through.
+fn serves(node: &NodeStatus) -> bool {
+    node.view.state == NodeState::Up
+        && node.view.role != Role::Unknown
+        && node.breaker == BreakerState::Closed
+}
+
 /// Reads and writes work: healthy. Only reads, or a node is out: degraded. Neither: unhealthy.
-fn judge(topology: &Topology) -> (Status, Option<String>) {
-    let out: Vec<String> = topology
-        .nodes
+fn judge(nodes: &[NodeStatus]) -> (Status, Option<String>) {
+    let out: Vec<String> = nodes
         .iter()
-        .filter(|node| node.state != NodeState::Up)
-        .map(|node| format!("{} is {}", node.addr, node.state.as_str()))
+        .filter(|node| !serves(node))
+        .map(|node| match node.view.state {
+            NodeState::Up => format!("the breaker of {} is {}", node.view.addr, node.breaker),
+            state => format!("{} is {}", node.view.addr, state.as_str()),
+        })
         .collect();
-    let reads = topology
-        .nodes
-        .iter()
-        .any(|node| node.role == Role::Replica && node.state == NodeState::Up);
-    match (topology.primary.is_some(), reads) {
+    let has = |role| {
+        nodes
+            .iter()
+            .any(|node| node.view.role == role && serves(node))
+    };
+    match (has(Role::Primary), has(Role::Replica)) {
         (true, _) if out.is_empty() => (Status::Healthy, None),
         (true, _) => (Status::Degraded, Some(out.join(", "))),
         (false, true) => (

@@ -1,7 +1,7 @@
 //! API keys: made, checked, listed, revoked.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use prepnexus_domain::{Invalid, Role, fields};
+use prepnexus_domain::{Invalid, Role, author::MAX_NAME_LEN, fields};
 use prepnexus_storage::{Deadline, Freshness, Tx, keys, keys::ApiKey};
 use sha2::{Digest, Sha256};
 
@@ -32,8 +32,9 @@ impl Content {
         role: Role,
         deadline: Deadline,
     ) -> Result<NewKey, ContentError> {
-        let name =
-            fields::line(&name.into(), 1, 120).map_err(|detail| Invalid::one("/name", detail))?;
+        // What its holder writes is by an author of this name.
+        let name = fields::line(&name.into(), 1, MAX_NAME_LEN)
+            .map_err(|detail| Invalid::one("/name", detail))?;
         let mut bytes = [0; ENTROPY];
         getrandom::fill(&mut bytes).map_err(|_| ContentError::Abandoned)?;
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));

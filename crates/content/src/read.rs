@@ -97,7 +97,6 @@ impl Content {
         cursor: Option<&str>,
         deadline: Deadline,
     ) -> Result<PostPage, ContentError> {
-        // A slug that can't be one is of no tag and no author: an empty list, as for any unknown one.
         let signer = self.signer(deadline).await?;
         if let Some(text) = cursor {
             let cursor = signer.decode(text, &query);

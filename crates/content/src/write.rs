@@ -17,9 +17,6 @@ use crate::{
     service::Content,
 };
 
-/// How often a made address is numbered anew because another writer was faster.
-const SLUG_RACES: u32 = 4;
-
 /// A committed write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written<T> {

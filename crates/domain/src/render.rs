@@ -1,5 +1,7 @@
 //! From what an author wrote to HTML that is safe to show, and what else is derived from it.
 
+mod outline;
+
 use std::{collections::HashSet, sync::LazyLock};
 
 use ammonia::Builder;
@@ -35,7 +37,8 @@ pub fn render(content: &str, format: ContentFormat) -> Rendered {
             html
         }
     };
-    let html = SANITIZER.clean(&unsafe_html).to_string();
+    let ordered = outline::outline(&unsafe_html, &KEPT);
+    let html = SANITIZER.clean(&ordered).to_string();
     let text = plain_text(&html);
     let words = text.split_whitespace().count();
     Rendered {
@@ -45,6 +48,9 @@ pub fn render(content: &str, format: ContentFormat) -> Rendered {
         html,
     }
 }
+
+/// The elements that are not left out.
+static KEPT: LazyLock<HashSet<&'static str>> = LazyLock::new(|| SANITIZER.clone_tags());
 
 static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::default();
@@ -62,7 +68,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 static TEXT_ONLY: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
-    builder.clean_content_tags(HashSet::from(["<script", "style", "pre"]));
+    builder.clean_content_tags(HashSet::from(["script", "style", "pre"]));
     builder
 });
 

@@ -16,5 +16,5 @@ mod state;
 pub use config::WebConfig;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
-pub use server::{Server, StartError};
+pub use server::{Listeners, Server, StartError};
 pub use state::AppState;

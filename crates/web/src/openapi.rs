@@ -4,9 +4,10 @@ mod errors;
 mod input;
 
 pub(crate) use errors::{
-    ChangeErrors, CreateErrors, DeleteErrors, ListErrors, PostErrors, ReadErrors,
+    ChangeErrors, CreateErrors, DeleteErrors, FileErrors, ListErrors, MethodErrors, PostErrors,
+    ReadErrors,
 };
-pub(crate) use input::{PostChange, PostInput};
+pub(crate) use input::{ListField, PostChange, PostInput, Sort};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -42,8 +43,9 @@ use crate::routes;
         routes::monitoring::database_health,
         routes::docs::openapi_json,
         routes::docs::swagger_ui,
+        routes::docs::swagger_file,
     ),
-    components(schemas(crate::problem::ProblemDocument<'static>)),
+    components(schemas(crate::problem::ProblemDocument<'static>, Sort, ListField)),
     modifiers(&Key),
 )]
 struct Api;

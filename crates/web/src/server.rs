@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use tokio::task::JoinHandle;
 
-use crate::{http::observe, routes, state::AppState};
+use crate::{config::WebConfig, http::observe, routes, state::AppState};
 
 /// Histograms are emptied into their buckets at least this often.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -28,13 +28,18 @@ pub struct StartError {
     source: io::Error,
 }
 
-impl Server {
-    /// Listens on the ports of the configuration and serves until [`Server::stop`].
+/// The ports of a server, bound: who connects waits until they are served.
+pub struct Listeners {
+    main: (TcpListener, SocketAddr),
+    admin: Option<(TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    /// Takes the ports of the configuration.
     ///
     /// # Errors
     /// [`StartError`] when a port can't be had.
-    pub fn start(state: &AppState) -> Result<Self, StartError> {
-        let config = Arc::clone(&state.config);
+    pub fn bind(config: &WebConfig) -> Result<Self, StartError> {
         let listen = |port: u16| {
             let bind = || {
                 let listener = TcpListener::bind((config.host.as_str(), port))?;
@@ -47,13 +52,24 @@ impl Server {
                 source,
             })
         };
-        let (main, address) = listen(config.port)?;
-        let admin = config.admin_port.map(listen).transpose()?;
+        Ok(Self {
+            main: listen(config.port)?,
+            admin: config.admin_port.map(listen).transpose()?,
+        })
+    }
+
+    /// Serves until [`Server::stop`].
+    ///
+    /// # Errors
+    /// [`StartError`] when the system refuses to listen.
+    pub fn serve(self, state: &AppState) -> Result<Server, StartError> {
+        let workers = state.config.workers;
+        let (main, address) = self.main;
         let (mut handles, mut tasks) = (Vec::new(), Vec::new());
-        let mut serve = |listener, workers, parts| {
+        let mut serve = |listener, address: SocketAddr, workers, parts| {
             let server = serve(listener, workers, parts, state.clone());
             let (handle, task) = server.map_err(|source| StartError {
-                host: config.host.clone(),
+                host: state.config.host.clone(),
                 port: address.port(),
                 source,
             })?;
@@ -61,25 +77,18 @@ impl Server {
             tasks.push(task);
             Ok(())
         };
-        let admin_apart = admin.is_some();
-        serve(
-            main,
-            config.workers,
-            Parts {
-                public: true,
-                admin: !admin_apart,
-            },
-        )?;
-        let admin_address = admin.as_ref().map(|(_, address)| *address);
-        if let Some((listener, _)) = admin {
-            serve(
-                listener,
-                1,
-                Parts {
-                    public: false,
-                    admin: true,
-                },
-            )?;
+        let parts = Parts {
+            public: true,
+            admin: self.admin.is_none(),
+        };
+        serve(main, address, workers, parts)?;
+        let admin_address = self.admin.as_ref().map(|(_, address)| *address);
+        if let Some((listener, address)) = self.admin {
+            let parts = Parts {
+                public: false,
+                admin: true,
+            };
+            serve(listener, address, 1, parts)?;
         }
         let prometheus = state.prometheus.clone();
         let upkeep = tokio::spawn(async move {
@@ -88,13 +97,23 @@ impl Server {
                 prometheus.run_upkeep();
             }
         });
-        Ok(Self {
+        Ok(Server {
             handles,
             tasks,
             upkeep,
             address,
             admin_address,
         })
+    }
+}
+
+impl Server {
+    /// Listens on the ports of the configuration and serves until [`Server::stop`].
+    ///
+    /// # Errors
+    /// [`StartError`] when a port can't be had.
+    pub fn start(state: &AppState) -> Result<Self, StartError> {
+        Listeners::bind(&state.config)?.serve(state)
     }
 
     /// Where it listens.

@@ -28,7 +28,7 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The deadline of a request that begins now.
+    /// The deadline of a request that begins now: one for all that it does.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         Deadline::after(self.config.request_timeout)

@@ -12,7 +12,7 @@ use prepnexus_storage::{
     record_change, tags,
 };
 
-use super::{SLUG_RACES, Written, lost_slug_race, read_back, render_apart};
+use super::{Written, lost_slug_race, read_back, render_apart};
 use crate::{
     access::{Precondition, check_may_change, check_revision},
     change_tags,
@@ -41,7 +41,6 @@ impl Content {
             patch,
             now: self.clock().now(),
         };
-        let mut races = 0;
         loop {
             let update = |tx: Tx| async move { change.run(&tx).await };
             match self.cluster().write("posts.update", deadline, update).await {
@@ -52,7 +51,8 @@ impl Content {
                         replayed: false,
                     });
                 }
-                Err(error) if lost_slug_race(&error) && races < SLUG_RACES => races += 1,
+                // One that was asked for exactly is found to be taken next time.
+                Err(error) if lost_slug_race(&error) => {}
                 Err(error) => return Err(error),
             }
         }

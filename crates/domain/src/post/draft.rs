@@ -185,6 +185,12 @@ fn read_tags(fields: &mut Fields<'_>) -> Given<Vec<String>> {
         Given::Null => return Given::Null,
         Given::Value(list) => list,
     };
+    if list.len() > tag::MAX_PER_POST {
+        // Not read one by one: there may be a hundred thousand.
+        let detail = format!("must have at most {} names", tag::MAX_PER_POST);
+        fields.faults.add("/tags", detail);
+        return Given::Absent;
+    }
     let mut names: Vec<String> = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
         let name = fields::line(value, 1, tag::MAX_NAME_LEN).map(|name| fold_white_space(&name));
@@ -195,12 +201,6 @@ fn read_tags(fields: &mut Fields<'_>) -> Given<Vec<String>> {
         {
             names.push(name);
         }
-    }
-    if names.len() > tag::MAX_PER_POST {
-        fields.faults.add(
-            "/tags",
-            format!("must have at most {} names", tag::MAX_PER_POST),
-        );
     }
     Given::Value(names)
 }
@@ -271,6 +271,15 @@ mod tests {
                 "/title"
             ],
         );
+    }
+
+    #[test]
+    fn more_than_twenty_tags_are_one_fault() {
+        let tags = vec!["a"; 21];
+        let body = json!({"title": "A", "content": "b", "tags": tags});
+        let invalid = PostDraft::from_json(&body).unwrap_err();
+        assert_eq!(invalid.errors().len(), 1);
+        assert_eq!(invalid.errors()[0].pointer, "/tags");
     }
 
     #[test]

@@ -148,7 +148,8 @@ impl PostPatch {
             published_at: current.published_at,
         };
         let mut wanted = Publication {
-            status: self.status.unwrap_or(current.status),
+            // A scheduled post whose time has come is a published one to whoever changes it.
+            status: self.status.unwrap_or(was.as_seen_at(now).status),
             published_at: self.published_at.clone().or_keep(current.published_at),
         };
         // A scheduled post that is published early appears now, not at the time it was to appear.

@@ -86,6 +86,13 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// What readers are told of it.
+    #[must_use]
+    pub fn as_seen_at(self, now: Timestamp) -> Self {
+        let status = self.status.as_seen_at(now, self.published_at);
+        Self { status, ..self }
+    }
+
     /// The publication that results from `wanted`, where a post is in `current` (none: it is new).
     ///
     /// A post that is published without a time was published now, or when it first was.
@@ -98,15 +105,14 @@ impl Publication {
             published_at,
         } = wanted;
         if let Some(current) = current {
-            let seen = current.status.as_seen_at(now, current.published_at);
-            if current.status != status && !seen.may_become(status) {
-                return Err(Invalid::one(
-                    "/status",
-                    format!("can't go from {} to {}", seen.as_str(), status.as_str()),
-                ));
-            }
-            if current == wanted {
+            let seen = current.as_seen_at(now);
+            if wanted == current || wanted == seen {
                 return Ok(current);
+            }
+            if !seen.status.may_become(status) {
+                let (from, to) = (seen.status.as_str(), status.as_str());
+                let detail = format!("can't go from {from} to {to}");
+                return Err(Invalid::one("/status", detail));
             }
         }
         match (status, published_at) {
@@ -178,7 +184,9 @@ mod tests {
         let seen = publication(Status::Scheduled, after(-5));
         let again = publication(Status::Scheduled, after(5));
         let published = publication(Status::Published, after(-5));
-        assert!(Publication::resolve(Some(published), again, NOW).is_err());
+        for was in [published, seen] {
+            assert!(Publication::resolve(Some(was), again, NOW).is_err());
+        }
         assert!(
             Publication::resolve(Some(seen), seen, NOW).is_ok(),
             "an edit of the text alone"

@@ -1,7 +1,7 @@
 //! Bearer keys (RFC 6750).
 
 use actix_web::{HttpRequest, http::header};
-use prepnexus_content::ApiKey;
+use prepnexus_content::{ApiKey, Deadline};
 
 use crate::{
     problem::{Code, Problem},
@@ -13,6 +13,7 @@ use crate::{
 pub(crate) async fn viewer(
     request: &HttpRequest,
     state: &AppState,
+    deadline: Deadline,
 ) -> Result<Option<ApiKey>, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let Some(value) = headers.next() else {
@@ -30,16 +31,17 @@ pub(crate) async fn viewer(
         return Err(malformed());
     }
     Ok(Some(
-        state
-            .content
-            .authenticate(key.trim(), state.deadline())
-            .await?,
+        state.content.authenticate(key.trim(), deadline).await?,
     ))
 }
 
 /// The key the request must carry.
-pub(crate) async fn writer(request: &HttpRequest, state: &AppState) -> Result<ApiKey, Problem> {
-    viewer(request, state).await?.ok_or_else(|| {
+pub(crate) async fn writer(
+    request: &HttpRequest,
+    state: &AppState,
+    deadline: Deadline,
+) -> Result<ApiKey, Problem> {
+    viewer(request, state, deadline).await?.ok_or_else(|| {
         Problem::new(
             Code::Unauthorized,
             "Send a key: Authorization: Bearer <key>.",

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, error::PayloadError, http::header, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use prepnexus_content::Deadline;
 use serde_json::Value;
 
 use crate::{
@@ -24,6 +25,7 @@ pub(crate) async fn json(
     payload: web::Payload,
     accepted: &[&str],
     state: &AppState,
+    deadline: Deadline,
 ) -> Result<JsonBody, Problem> {
     check_media_type(request, accepted)?;
     let limit = state.config.body_limit;
@@ -38,7 +40,7 @@ pub(crate) async fn json(
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    let reading = tokio::time::timeout(state.config.request_timeout, read(payload, limit));
+    let reading = tokio::time::timeout(deadline.left(), read(payload, limit));
     let late = |_| Problem::new(Code::RequestTimeout, "The body did not arrive in time.");
     let bytes = reading.await.map_err(late)?.map_err(|error| match error {
         PayloadError::Overflow => too_large(),

@@ -37,7 +37,8 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let _in_flight = InFlight::begin();
     let id = request_id::of(request.headers());
     let method = request.method().clone();
-    let span = tracing::info_span!("request", id);
+    // Of the highest level, so that a line of any level has it.
+    let span = tracing::error_span!("request", id);
     // Handlers and extractors answer with responses; an error here is the middleware's own.
     let response = next
         .call(request)

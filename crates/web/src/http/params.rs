@@ -1,7 +1,12 @@
 //! Parameters of the query and the path, every bad one named.
 
+use std::fmt::Write;
+
 use actix_web::{HttpRequest, web};
-use prepnexus_domain::{FieldError, Invalid, fields::Faults};
+use prepnexus_domain::{
+    FieldError, Invalid,
+    fields::{Faults, pointer_to},
+};
 
 use crate::problem::{Code, Problem};
 
@@ -21,7 +26,7 @@ impl QueryParams {
             .into_inner();
         let mut faults = Faults::default();
         for (index, (name, value)) in pairs.iter().enumerate() {
-            let pointer = format!("/{name}");
+            let pointer = pointer_to(name);
             if !known.contains(&name.as_str()) {
                 faults.add(
                     pointer,
@@ -36,12 +41,23 @@ impl QueryParams {
         Ok(Self { pairs, faults })
     }
 
-    /// The value of `name`; an empty one is none.
+    /// The value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let value = self.pairs.iter().find(|(known, _)| known == name);
-        value
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        value.map(|(_, value)| value.as_str())
+    }
+
+    /// The query again, without the parameter `left_out`, in ASCII that stands safely anywhere.
+    pub(crate) fn encoded_without(&self, left_out: &str) -> String {
+        let mut query = String::new();
+        for (name, value) in self.pairs.iter().filter(|(name, _)| name != left_out) {
+            let separator = if query.is_empty() { "" } else { "&" };
+            query.push_str(separator);
+            push_encoded(&mut query, name);
+            query.push('=');
+            push_encoded(&mut query, value);
+        }
+        query
     }
 
     /// The value of `name`, read by `parse`, whose fault is noted.
@@ -57,6 +73,18 @@ impl QueryParams {
     /// Nothing bad, or all of it.
     pub(crate) fn finish(self) -> Result<(), Invalid> {
         self.faults.finish()
+    }
+}
+
+/// RFC 3986: all but the unreserved characters is percent-encoded.
+fn push_encoded(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => write!(out, "%{byte:02X}").expect("writing to a String never fails"),
+        }
     }
 }
 

@@ -19,6 +19,15 @@ macro_rules! errors {
 }
 
 errors! {
+    /// Of what answers whatever is sent.
+    MethodErrors {
+        MethodNotAllowed 405 "The method is not known here; `Allow` names those that are: `method_not_allowed`",
+    }
+    /// Of files.
+    FileErrors {
+        NotFound 404 "There is no such file: `not_found`",
+        MethodNotAllowed 405 "The method is not known here; `Allow` names those that are: `method_not_allowed`",
+    }
     /// Of whole lists.
     ReadErrors {
         BadRequest 400 "The request can't be understood: `bad_request`",

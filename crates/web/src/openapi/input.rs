@@ -17,10 +17,10 @@ shape! {
     /// A post as an author sends it.
     PostInput {
         /// The title, on one line.
-        #[schema(min_length = 1, max_length = 300, pattern = r"\S", example = "Hash tables in interviews")]
+        #[schema(min_length = 1, max_length = 300, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", example = "Hash tables in interviews")]
         title: String,
         /// What the post says.
-        #[schema(min_length = 1, max_length = 500000, pattern = r"\S", example = "## Why\n\nBecause.")]
+        #[schema(min_length = 1, max_length = 500000, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "## Why\n\nBecause.")]
         content: String,
         /// What `content` is written in.
         #[schema(default = "markdown")]
@@ -29,21 +29,22 @@ shape! {
         #[schema(max_length = 120, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
         slug: Option<String>,
         /// A few sentences for lists; by default the beginning of the content.
-        #[schema(max_length = 1000)]
+        #[schema(max_length = 1000, pattern = r"^[^\u0000]*$")]
         excerpt: Option<String>,
         /// Who can see it.
         #[schema(default = "draft")]
         status: Option<Status>,
-        /// Who wrote it: a name, or a name and a picture. By default the name of the key.
+        /// Who wrote it: a name, or a name and a picture. By default the name of the key; with PUT
+        /// whoever it was.
         author: Option<AuthorInput>,
         /// Tag names; tags that are not there yet are made.
         #[schema(max_items = 20, example = json!(["Databases", "SQL"]))]
-        tags: Option<Vec<String>>,
+        tags: Option<Vec<TagName>>,
         /// A picture.
-        #[schema(max_length = 2000)]
+        #[schema(min_length = 1, max_length = 2000, pattern = r"^(https?://[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*|/|/[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*)$")]
         image_url: Option<String>,
         /// The description for search engines.
-        #[schema(max_length = 320)]
+        #[schema(max_length = 320, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
         meta_description: Option<String>,
         /// When readers can first see it: required, and in the future, for `scheduled`; by default
         /// now for `published`.
@@ -54,10 +55,10 @@ shape! {
     /// clears one that may be empty.
     PostChange {
         /// A new title.
-        #[schema(min_length = 1, max_length = 300, pattern = r"\S", nullable = false)]
+        #[schema(min_length = 1, max_length = 300, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", nullable = false)]
         title: Option<String>,
         /// New content.
-        #[schema(min_length = 1, max_length = 500000, pattern = r"\S", nullable = false)]
+        #[schema(min_length = 1, max_length = 500000, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", nullable = false)]
         content: Option<String>,
         /// What `content` is written in.
         #[schema(nullable = false)]
@@ -66,7 +67,7 @@ shape! {
         #[schema(max_length = 120, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
         slug: Option<String>,
         /// A new excerpt; null takes the beginning of the content.
-        #[schema(max_length = 1000)]
+        #[schema(max_length = 1000, pattern = r"^[^\u0000]*$")]
         excerpt: Option<String>,
         /// Who can see it.
         #[schema(nullable = false)]
@@ -76,12 +77,12 @@ shape! {
         author: Option<AuthorInput>,
         /// Tag names, in place of all the old ones.
         #[schema(max_items = 20, nullable = false)]
-        tags: Option<Vec<String>>,
+        tags: Option<Vec<TagName>>,
         /// A new picture.
-        #[schema(max_length = 2000)]
+        #[schema(min_length = 1, max_length = 2000, pattern = r"^(https?://[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*|/|/[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*)$")]
         image_url: Option<String>,
         /// A new description for search engines.
-        #[schema(max_length = 320)]
+        #[schema(max_length = 320, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
         meta_description: Option<String>,
         /// When readers can first see it.
         #[schema(format = DateTime)]
@@ -89,24 +90,90 @@ shape! {
     }
 }
 
+/// The name of a tag.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 60,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)]
+#[expect(dead_code, reason = "only its shape is read, by the derive")]
+pub(crate) struct TagName(String);
+
+/// The name of an author.
+#[derive(ToSchema)]
+#[schema(
+    min_length = 1,
+    max_length = 120,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+)]
+#[expect(dead_code, reason = "only its shape is read, by the derive")]
+pub(crate) struct AuthorName(String);
+
 /// An author by name. One who is not there yet is made.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its shape is read, by the derive")]
 pub(crate) enum AuthorInput {
     /// The name alone.
-    Name(String),
+    Name(AuthorName),
     /// A name and a picture.
     WithPicture(NamedAuthor),
 }
 
 /// A name and a picture.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its shape is read, by the derive")]
 pub(crate) struct NamedAuthor {
     /// The name.
-    #[schema(min_length = 1, max_length = 120)]
-    name: String,
+    name: AuthorName,
     /// Where the picture is.
+    #[schema(
+        min_length = 1,
+        max_length = 2000,
+        pattern = r"^(https?://[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*|/|/[^\s/\u0000-\u001f\u007f-\u009f][^\s\u0000-\u001f\u007f-\u009f]*)$"
+    )]
     avatar_url: Option<String>,
+}
+
+/// An order of posts.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is read, by the derive")]
+pub(crate) enum Sort {
+    /// Newest first.
+    #[serde(rename = "-published_at")]
+    Newest,
+    /// Oldest first.
+    #[serde(rename = "published_at")]
+    Oldest,
+    /// Most read first.
+    #[serde(rename = "-view_count")]
+    MostViewed,
+    /// By title, without case.
+    #[serde(rename = "title")]
+    Title,
+}
+
+/// A field of a post in a list.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its shape is read, by the derive")]
+pub(crate) enum ListField {
+    Id,
+    Slug,
+    Title,
+    Excerpt,
+    ContentFormat,
+    Status,
+    Author,
+    Tags,
+    ImageUrl,
+    MetaDescription,
+    ReadingTimeMinutes,
+    ViewCount,
+    Revision,
+    CreatedAt,
+    UpdatedAt,
+    PublishedAt,
 }

@@ -11,7 +11,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::{
     http::{etag, methods::Path},
-    openapi,
+    openapi::{self, FileErrors, MethodErrors},
     problem::{Code, Problem},
 };
 
@@ -41,7 +41,11 @@ pub(crate) struct Docs {
 /// This document.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "Documentation",
-    responses((status = 200, description = "The OpenAPI 3.1 document", content_type = "application/json"))
+    responses(
+        (status = 200, description = "The OpenAPI 3.1 document", body = Object, content_type = "application/json", headers(("ETag" = String))),
+        (status = 304, description = "It is as the ETag in `If-None-Match` says"),
+        MethodErrors
+    )
 )]
 pub(crate) async fn openapi_json(request: HttpRequest, docs: web::Data<Docs>) -> HttpResponse {
     let tag = etag::of_bytes(&docs.document);
@@ -51,12 +55,23 @@ pub(crate) async fn openapi_json(request: HttpRequest, docs: web::Data<Docs>) ->
 /// The page where this document can be read and tried.
 #[utoipa::path(
     get, path = "/docs", tag = "Documentation",
-    responses((status = 200, description = "Swagger UI", body = String, content_type = "text/html"))
+    responses((status = 200, description = "Swagger UI", body = String, content_type = "text/html"), MethodErrors)
 )]
 pub(crate) async fn swagger_ui(docs: web::Data<Docs>) -> Result<HttpResponse, Problem> {
     file(&docs, "index.html")
 }
 
+/// What that page loads.
+#[utoipa::path(
+    get, path = "/docs/{file}", tag = "Documentation",
+    params(("file" = String, Path, description = "The name of the file")),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "text/html"), (String = "text/css"), (String = "text/javascript"), (String = "image/png"),
+        )),
+        FileErrors
+    )
+)]
 pub(crate) async fn swagger_file(
     request: HttpRequest,
     docs: web::Data<Docs>,

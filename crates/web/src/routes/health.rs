@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, http::StatusCode, http::header, web};
 use jiff::Timestamp;
-use prepnexus_content::{NodeRole, NodeState};
 use prepnexus_health::{Component, Status};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::state::AppState;
+use crate::{openapi::MethodErrors, state::AppState};
 
 /// The whole service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +59,7 @@ impl From<Component> for Check {
     responses(
         (status = 200, description = "Healthy, or degraded: it serves", body = Health),
         (status = 503, description = "Unhealthy", body = Health),
+        MethodErrors,
     )
 )]
 pub(crate) async fn health(state: web::ThinData<AppState>) -> HttpResponse {
@@ -88,7 +88,7 @@ pub(crate) struct Probe {
 /// Whether the process answers.
 #[utoipa::path(
     get, path = "/health/live", tag = "Health",
-    responses((status = 200, description = "It does", body = Probe))
+    responses((status = 200, description = "It does", body = Probe), MethodErrors)
 )]
 pub(crate) async fn live() -> HttpResponse {
     answer(true, &Probe { status: "live" })
@@ -101,13 +101,11 @@ pub(crate) async fn live() -> HttpResponse {
     responses(
         (status = 200, description = "Reads can be served", body = Probe),
         (status = 503, description = "Nothing can be served", body = Probe),
+        MethodErrors,
     )
 )]
 pub(crate) async fn ready(state: web::ThinData<AppState>) -> HttpResponse {
-    let nodes = state.content.database_status();
-    let serves = nodes
-        .iter()
-        .any(|node| node.view.state == NodeState::Up && node.view.role != NodeRole::Unknown);
+    let serves = state.content.serves_reads();
     answer(
         serves,
         &Probe {

@@ -29,30 +29,40 @@ pub(crate) struct AuthorList {
 /// All tags that published posts carry, the fullest first.
 #[utoipa::path(
     get, path = "/api/v1/tags", tag = "Tags and authors",
-    responses((status = 200, description = "The tags", body = TagList), ReadErrors)
+    responses(
+        (status = 200, description = "The tags", body = TagList, headers(("ETag" = String))),
+        (status = 304, description = "They are as the ETag in `If-None-Match` says"),
+        ReadErrors
+    )
 )]
 pub(crate) async fn list_tags(
     request: HttpRequest,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
-    auth::viewer(&request, &state).await?;
-    let data = state.content.list_tags(state.deadline()).await?;
+    let deadline = state.deadline();
+    auth::viewer(&request, &state, deadline).await?;
+    let data = state.content.list_tags(deadline).await?;
     respond(&request, &TagList { data })
 }
 
 /// All authors of published posts, by name.
 #[utoipa::path(
     get, path = "/api/v1/authors", tag = "Tags and authors",
-    responses((status = 200, description = "The authors", body = AuthorList), ReadErrors)
+    responses(
+        (status = 200, description = "The authors", body = AuthorList, headers(("ETag" = String))),
+        (status = 304, description = "They are as the ETag in `If-None-Match` says"),
+        ReadErrors
+    )
 )]
 pub(crate) async fn list_authors(
     request: HttpRequest,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
-    auth::viewer(&request, &state).await?;
-    let data = state.content.list_authors(state.deadline()).await?;
+    let deadline = state.deadline();
+    auth::viewer(&request, &state, deadline).await?;
+    let data = state.content.list_authors(deadline).await?;
     respond(&request, &AuthorList { data })
 }
 

@@ -7,12 +7,12 @@ use prepnexus_health::BreakerState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{routes::health::answer, state::AppState};
+use crate::{openapi::MethodErrors, routes::health::answer, state::AppState};
 
 /// All metrics in the Prometheus text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "Monitoring",
-    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"))
+    responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"), MethodErrors)
 )]
 pub(crate) async fn metrics(state: web::ThinData<AppState>) -> HttpResponse {
     HttpResponse::Ok()
@@ -120,6 +120,7 @@ impl From<NodeStatus> for Node {
     responses(
         (status = 200, description = "There is a primary", body = DatabaseHealth),
         (status = 503, description = "There is none", body = DatabaseHealth),
+        MethodErrors,
     )
 )]
 pub(crate) async fn database_health(state: web::ThinData<AppState>) -> HttpResponse {

@@ -7,11 +7,14 @@ use prepnexus_content::{ListQuery, PostPage};
 use prepnexus_domain::{PostSummary, Slug, SortOrder};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{Ref, RefOr, Schema, schema::AnyOfBuilder},
+};
 
 use crate::{
     http::{auth, etag, params::QueryParams},
-    openapi::ListErrors,
+    openapi::{ListErrors, ListField, Sort},
     problem::Problem,
     routes::lists::to_json,
     state::AppState,
@@ -51,7 +54,7 @@ const FIELDS: [&str; 16] = [
 /// A page of posts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PostList {
-    /// The posts, without `content` and `html`; with the parameter `fields`, only those fields.
+    /// The posts, without `content` and `html`.
     data: Vec<PostSummary>,
     /// Where in the list this is.
     page: PageInfo,
@@ -72,11 +75,37 @@ pub(crate) struct PageInfo {
     total: Option<i64>,
 }
 
-/// A page as the parameter `fields` wants it.
-#[derive(Debug, Serialize)]
-struct PartialList {
+/// A page with some fields of each post alone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PartialPostList {
+    /// The posts, with the fields that the parameter `fields` names.
+    #[schema(value_type = Vec<Object>)]
     data: Vec<Value>,
+    /// Where in the list this is.
     page: PageInfo,
+}
+
+/// Either kind of page. A whole one is also a partial one, which no derived schema says.
+pub(crate) struct ListBody;
+
+impl utoipa::PartialSchema for ListBody {
+    fn schema() -> RefOr<Schema> {
+        let of = Ref::from_schema_name;
+        let either = AnyOfBuilder::new();
+        let either = either.item(of("PostList")).item(of("PartialPostList"));
+        RefOr::T(either.build().into())
+    }
+}
+
+impl ToSchema for ListBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            schemas.push((T::name().into_owned(), T::schema()));
+        }
+        add::<PostList>(schemas);
+        add::<PartialPostList>(schemas);
+        PostList::schemas(schemas);
+    }
 }
 
 /// Published posts in pages, newest first unless `sort` says otherwise.
@@ -84,15 +113,19 @@ struct PartialList {
     get, path = "/api/v1/posts", tag = "Posts",
     params(
         ("limit" = Option<u16>, Query, description = "The most posts on the page", minimum = 1, maximum = 100, example = 20),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` or `prev_cursor` of a page of the same list"),
-        ("tag" = Option<String>, Query, description = "Only posts under the tag of this slug", example = "databases"),
-        ("author" = Option<String>, Query, description = "Only posts by the author of this slug"),
-        ("q" = Option<String>, Query, description = "Only posts with these words; quotes, `or` and `-` as in search engines", max_length = 200),
-        ("sort" = Option<String>, Query, description = "The order: `-published_at` (default), `published_at`, `-view_count` or `title`"),
-        ("fields" = Option<String>, Query, description = "Only these fields of each post, separated by commas"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` or `prev_cursor` of a page of the same list", pattern = "^[A-Za-z0-9_-]+$"),
+        ("tag" = Option<String>, Query, description = "Only posts under the tag of this slug", max_length = 120, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", example = "databases"),
+        ("author" = Option<String>, Query, description = "Only posts by the author of this slug", max_length = 120, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$"),
+        ("q" = Option<String>, Query, description = "Only posts with these words; quotes, `or` and `-` as in search engines. Empty: all", max_length = 200, pattern = r"^[^\u0000]*$"),
+        ("sort" = Option<Sort>, Query, description = "The order: `-published_at` (default), `published_at`, `-view_count` or `title`"),
+        ("fields" = Option<Vec<ListField>>, Query, style = Form, explode = false, description = "Only these fields of each post, separated by commas"),
         ("include_total" = Option<bool>, Query, description = "Whether to count all posts of the list: it costs"),
     ),
-    responses((status = 200, description = "A page; `Link` names its neighbours", body = PostList), ListErrors)
+    responses(
+        (status = 200, description = "A page; `Link` names its neighbours", body = ListBody, headers(("ETag" = String))),
+        (status = 304, description = "It is as the ETag in `If-None-Match` says"),
+        ListErrors
+    )
 )]
 pub(crate) async fn list_posts(
     request: HttpRequest,
@@ -102,14 +135,16 @@ pub(crate) async fn list_posts(
     let query = read_query(&mut params);
     let fields = params.parse("fields", read_fields);
     let cursor = params.get("cursor").map(str::to_owned);
+    let kept = params.encoded_without("cursor");
     params.finish()?;
-    auth::viewer(&request, &state).await?;
+    let deadline = state.deadline();
+    auth::viewer(&request, &state, deadline).await?;
     let limit = query.limit;
     let page = state
         .content
-        .list_posts(query, cursor.as_deref(), state.deadline())
+        .list_posts(query, cursor.as_deref(), deadline)
         .await?;
-    let link = link_header(&request, &page);
+    let link = link_header(&request, &kept, &page);
     let body = render(page, limit, fields.as_deref())?;
     let tag = etag::of_bytes(&body);
     let mut response = etag::respond(&request, &tag, body.into(), true);
@@ -132,16 +167,20 @@ fn read_query(params: &mut QueryParams) -> ListQuery {
             .unwrap_or_default(),
         tag: params.parse("tag", slug),
         author: params.parse("author", slug),
-        text: params.parse("q", read_text),
+        text: params
+            .parse("q", read_text)
+            .filter(|words| !words.trim().is_empty()),
         cursor: None,
         include_total: params.parse("include_total", read_bool).unwrap_or(false),
     }
 }
 
 fn read_limit(text: &str) -> Result<u16, String> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
     let limit = text
         .parse()
         .ok()
+        .filter(|_| digits)
         .filter(|limit| (1..=ListQuery::MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| format!("must be a whole number from 1 to {}", ListQuery::MAX_LIMIT))
 }
@@ -182,7 +221,7 @@ fn render(page: PostPage, limit: u16, fields: Option<&[String]>) -> Result<Vec<u
         });
     };
     let data = page.items.iter().map(|item| only(item, fields)).collect();
-    to_json(&PartialList { data, page: info })
+    to_json(&PartialPostList { data, page: info })
 }
 
 fn only(item: &PostSummary, fields: &[String]) -> Value {
@@ -197,22 +236,18 @@ fn only(item: &PostSummary, fields: &[String]) -> Value {
 }
 
 /// RFC 8288: the neighbours of this page, by the same address with another cursor.
-fn link_header(request: &HttpRequest, page: &PostPage) -> String {
-    let query = request.query_string();
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
-        .collect();
+fn link_header(request: &HttpRequest, kept: &str, page: &PostPage) -> String {
     let mut link = String::new();
     for (relation, cursor) in [("next", &page.next_cursor), ("prev", &page.prev_cursor)] {
         if let Some(cursor) = cursor {
             let separator = if link.is_empty() { "" } else { ", " };
-            let mut pairs = kept.clone();
-            let pair = format!("cursor={cursor}");
-            pairs.push(&pair);
-            let target = format!("{}?{}", request.path(), pairs.join("&"));
-            write!(link, "{separator}<{target}>; rel=\"{relation}\"")
-                .expect("writing to a String never fails");
+            let and = if kept.is_empty() { "" } else { "&" };
+            let path = request.path();
+            write!(
+                link,
+                "{separator}<{path}?{kept}{and}cursor={cursor}>; rel=\"{relation}\""
+            )
+            .expect("writing to a String never fails");
         }
     }
     link

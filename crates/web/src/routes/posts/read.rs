@@ -60,10 +60,11 @@ async fn answer(
     state: &AppState,
     address: PostAddress<'_>,
 ) -> Result<HttpResponse, Problem> {
-    let viewer = auth::viewer(request, state).await?;
+    let deadline = state.deadline();
+    let viewer = auth::viewer(request, state, deadline).await?;
     match state
         .content
-        .find_post(address, viewer.as_ref(), state.deadline())
+        .find_post(address, viewer.as_ref(), deadline)
         .await?
     {
         Found::MovedTo(slug) => Ok(HttpResponse::MovedPermanently()

@@ -34,7 +34,8 @@ pub(crate) async fn create_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = auth::writer(&request, &state).await?;
+    let deadline = state.deadline();
+    let key = auth::writer(&request, &state, deadline).await?;
     if key.role < Role::Author {
         return Err(Problem::new(
             Code::Forbidden,
@@ -42,12 +43,12 @@ pub(crate) async fn create_post(
         ));
     }
     let name = idempotency_key(&request)?;
-    let body = body::json(&request, payload, JSON, &state).await?;
+    let body = body::json(&request, payload, JSON, &state, deadline).await?;
     let draft = PostDraft::from_json(&body.value)?;
     let idempotency = name.map(|name| IdempotencyKey::new(name, &body.bytes));
     let written = state
         .content
-        .create_post(&key, draft, idempotency, state.deadline())
+        .create_post(&key, draft, idempotency, deadline)
         .await?;
     let mut response = HttpResponse::Created();
     response.insert_header((
@@ -82,14 +83,15 @@ pub(crate) async fn patch_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = auth::writer(&request, &state).await?;
+    let deadline = state.deadline();
+    let key = auth::writer(&request, &state, deadline).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
-    let body = body::json(&request, payload, MERGE_PATCH, &state).await?;
+    let body = body::json(&request, payload, MERGE_PATCH, &state, deadline).await?;
     let patch = PostPatch::from_json(&body.value)?;
     let written = state
         .content
-        .patch_post(&key, id, condition, patch, state.deadline())
+        .patch_post(&key, id, condition, patch, deadline)
         .await?;
     answer(HttpResponse::Ok(), &written)
 }
@@ -113,14 +115,15 @@ pub(crate) async fn put_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = auth::writer(&request, &state).await?;
+    let deadline = state.deadline();
+    let key = auth::writer(&request, &state, deadline).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
-    let body = body::json(&request, payload, JSON, &state).await?;
+    let body = body::json(&request, payload, JSON, &state, deadline).await?;
     let draft = PostDraft::from_json(&body.value)?;
     let written = state
         .content
-        .replace_post(&key, id, condition, draft, state.deadline())
+        .replace_post(&key, id, condition, draft, deadline)
         .await?;
     answer(HttpResponse::Ok(), &written)
 }
@@ -139,12 +142,13 @@ pub(crate) async fn delete_post(
     request: HttpRequest,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let key = auth::writer(&request, &state).await?;
+    let deadline = state.deadline();
+    let key = auth::writer(&request, &state, deadline).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
     state
         .content
-        .delete_post(&key, id, condition, state.deadline())
+        .delete_post(&key, id, condition, deadline)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,0 +1,14 @@
+//! The real binary: what it prints, with what it exits, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+#[path = "api/keys.rs"]
+mod keys;
+#[path = "api/logs.rs"]
+mod logs;
+#[path = "api/process.rs"]
+mod process;
+#[path = "api/serve.rs"]
+mod serve;
+#[path = "api/settings.rs"]
+mod settings;
