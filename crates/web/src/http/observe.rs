@@ -50,7 +50,7 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let status = response.status();
     metric::request(&method, route, status.as_u16(), began.elapsed());
     let mut response = if status.is_client_error() || status.is_server_error() {
-        explain(response, &id, &state)
+        span.in_scope(|| explain(response, &id, &state))
     } else {
         response
     };
@@ -81,12 +81,12 @@ fn explain<B: MessageBody + 'static>(
     }
     let problem = problem.unwrap_or_else(|| by_status(&response));
     if let Some(internal) = &problem.internal {
-        tracing::error!(
-            id,
-            code = problem.code.as_str(),
-            internal,
-            "a request failed"
-        );
+        let code = problem.code.as_str();
+        if problem.code == Code::Internal {
+            tracing::error!(code, internal, "a request failed");
+        } else {
+            tracing::warn!(code, internal, "a request could not be served");
+        }
     }
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
@@ -120,12 +120,10 @@ fn by_status<B>(response: &ServiceResponse<B>) -> Problem {
     }
 }
 
-/// Writes and failures are worth a line; reads are counted.
+/// Writes are worth a line; reads are counted.
 fn log(method: &Method, route: &str, status: u16, began: Instant) {
     let milliseconds = began.elapsed().as_secs_f64() * 1_000.0;
-    if status >= 500 {
-        tracing::warn!(%method, route, status, milliseconds, "answered");
-    } else if method.is_safe() {
+    if method.is_safe() {
         tracing::debug!(%method, route, status, milliseconds, "answered");
     } else {
         tracing::info!(%method, route, status, milliseconds, "answered");
