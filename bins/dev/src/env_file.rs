@@ -155,12 +155,12 @@ mod tests {
         let mut command = Command::new("env");
         let file = EnvFile::parse("DB_HOST=127.0.0.1");
         command
-            .env("DATABASE_URL", "postgresql://elsewhere/db")
-            .env("DB_HOST", "elsewhere");
+            .env("DATABASE_URL", "postgresql://other.invalid/db")
+            .env("DB_HOST", "other.invalid");
         file.apply(&mut command);
         let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
         assert!(
-            output.contains("DB_HOST=127.0.0.1") && !output.contains("elsewhere"),
+            output.contains("DB_HOST=127.0.0.1") && !output.contains("other.invalid"),
             "{output}"
         );
     }
