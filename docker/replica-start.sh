@@ -3,7 +3,8 @@
 set -euo pipefail
 data=/var/lib/postgresql/data
 
-if [[ ! -s $data/PG_VERSION ]]; then
+# The copy sends this file last.
+if [[ ! -s $data/global/pg_control ]]; then
   # What an interrupted copy left.
   find "$data" -mindepth 1 -delete
   export PGPASSWORD=$REPLICATION_PASSWORD

@@ -14,7 +14,7 @@ CREATE TABLE idempotency_records (
 );
 CREATE INDEX idempotency_records_created_idx ON idempotency_records (created_at);
 
--- One row per writing transaction, naming what it changed. Read by position of xid against a
+-- One row per transaction that changes content, naming what it changed. Read by position of xid against a
 -- snapshot, never by id: ids don't follow the order of commits.
 CREATE TABLE change_events (
     xid         xid8        NOT NULL DEFAULT pg_current_xact_id(),

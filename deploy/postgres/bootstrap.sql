@@ -8,9 +8,13 @@
 -- by code point, whatever the machine's language. Running it again changes nothing but the passwords.
 
 \set ON_ERROR_STOP on
--- A password goes to the server as it is; keep it out of the server's log.
+-- A password goes to the server as it is; keep it out of the server's log and statistics.
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
+SET log_min_duration_statement = -1;
+SET log_min_duration_sample = -1;
+SET log_transaction_sample_rate = 0;
+SET pg_stat_statements.track = 'none';
 
 SELECT 'CREATE ROLE prepnexus_api NOLOGIN'
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'prepnexus_api') \gexec
@@ -27,8 +31,8 @@ ALTER ROLE :"api_user" SET lock_timeout = '5s';
 ALTER ROLE :"api_user" SET idle_in_transaction_session_timeout = '30s';
 
 GRANT prepnexus_api TO :"api_user";
--- Replication lag and the receiver's state, for the health page.
-GRANT pg_monitor TO :"api_user";
+-- The timeline a replica receives, for the health page.
+GRANT pg_read_all_stats TO :"api_user";
 
 SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING ''UTF8'' LOCALE ''C.UTF-8''', :'database', :'owner')
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec

@@ -118,6 +118,11 @@ impl DatabaseSettings {
             None => SettingsError::invalid(variable_of(invalid.field), invalid.detail),
         };
         config.validate().map_err(named)?;
+        let unusable = |error: prepnexus_storage::Error| {
+            let variable = url.map_or("DB_SSLROOTCERT", |_| "DATABASE_URL");
+            SettingsError::invalid(variable, error.chain())
+        };
+        config.check_tls().map_err(unusable)?;
         Ok(config)
     }
 

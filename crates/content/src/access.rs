@@ -24,6 +24,12 @@ pub(crate) fn check_may_change(key: &ApiKey, post: &StoredPost) -> Result<(), Co
     }
 }
 
+/// Whether a picture that comes with a post takes the place of its author's: it changes all of the
+/// author's posts.
+pub(crate) fn may_replace_picture(key: &ApiKey) -> bool {
+    key.role >= Role::Editor
+}
+
 /// Whether `key` has at least `role`.
 pub(crate) fn check_role(key: &ApiKey, role: Role) -> Result<(), ContentError> {
     if key.role >= role {

@@ -35,6 +35,7 @@ impl Content {
         // What its holder writes is by an author of this name.
         let name = fields::line(&name.into(), 1, MAX_NAME_LEN)
             .map_err(|detail| Invalid::one("/name", detail))?;
+        let name = fields::fold_white_space(&name);
         let mut bytes = [0; ENTROPY];
         getrandom::fill(&mut bytes).map_err(|_| ContentError::Abandoned)?;
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));

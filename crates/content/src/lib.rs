@@ -42,6 +42,6 @@ pub use prepnexus_storage::{
     Deadline, Error as StorageError, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token,
     UnknownToken, keys::ApiKey,
 };
-pub use read::{CountedList, Found, PostAddress, PostPage};
+pub use read::{Found, PostAddress, PostPage};
 pub use service::Content;
 pub use write::{IdempotencyKey, Written};

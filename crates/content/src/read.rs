@@ -43,9 +43,6 @@ pub struct PostPage {
     pub total: Option<i64>,
 }
 
-/// A whole list with counts.
-pub type CountedList<T> = Vec<T>;
-
 impl Content {
     /// The post at `address`, where `viewer` may see it: anybody sees what is published, the holder
     /// of a key sees drafts as well.
@@ -118,7 +115,7 @@ impl Content {
     ///
     /// # Errors
     /// [`ContentError::Storage`].
-    pub async fn list_tags(&self, deadline: Deadline) -> Result<CountedList<Tag>, ContentError> {
+    pub async fn list_tags(&self, deadline: Deadline) -> Result<Vec<Tag>, ContentError> {
         let conn = self.cluster().read(Freshness::Any, deadline).await?;
         Ok(tags::list(&conn, self.clock().now()).await?)
     }
@@ -127,10 +124,7 @@ impl Content {
     ///
     /// # Errors
     /// [`ContentError::Storage`].
-    pub async fn list_authors(
-        &self,
-        deadline: Deadline,
-    ) -> Result<CountedList<Author>, ContentError> {
+    pub async fn list_authors(&self, deadline: Deadline) -> Result<Vec<Author>, ContentError> {
         let conn = self.cluster().read(Freshness::Any, deadline).await?;
         Ok(authors::list(&conn, self.clock().now()).await?)
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-pub use value::{line, text, time, url};
+pub use value::{fold_white_space, line, text, time, url};
 
 /// One bad field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -52,7 +52,7 @@ impl FromStr for SortOrder {
 }
 
 /// Which way from a cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The page after it.
     Forward,

@@ -27,7 +27,7 @@ pub const MAX_CONTENT_LEN: usize = 500_000;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ContentFormat {
-    /// CommonMark with tables, strike-through, footnotes and task lists.
+    /// CommonMark with tables and strike-through.
     #[default]
     Markdown,
     /// HTML.

@@ -29,12 +29,17 @@ ORDER BY lower(a.name), a.id";
         .collect()
 }
 
-/// The number of the author of that name, made if need be; a picture that is given replaces the
-/// one there was.
+/// The number of the author of that name, made if need be. A picture that is given is a new
+/// author's; it takes the place of another only if it `may_replace` that.
 ///
 /// # Errors
 /// As [`ReadConn::query_opt`].
-pub async fn find_or_insert(tx: &Tx, name: &str, avatar_url: Option<&str>) -> Result<i64, Error> {
+pub async fn find_or_insert(
+    tx: &Tx,
+    name: &str,
+    avatar_url: Option<&str>,
+    may_replace: bool,
+) -> Result<i64, Error> {
     const FIND: &str = "-- authors.find_by_name
 SELECT id, avatar_url FROM authors WHERE lower(name) = lower($1)";
     const INSERT: &str = "-- authors.insert
@@ -47,7 +52,7 @@ INSERT INTO authors (slug, name, avatar_url) VALUES ($1::text, $2, $3) ON CONFLI
         if let Some(row) = tx.query_opt(FIND, &[&name]).await? {
             let id: i64 = row.get("id")?;
             let known: Option<String> = row.get("avatar_url")?;
-            if avatar_url.is_some() && known.as_deref() != avatar_url {
+            if may_replace && avatar_url.is_some() && known.as_deref() != avatar_url {
                 tx.execute(SET_AVATAR, &[&id, &avatar_url]).await?;
             }
             return Ok(id);

@@ -154,6 +154,14 @@ impl ClusterConfig {
         url::parse(text)
     }
 
+    /// Reads the certificates, as [`Cluster::start`](crate::Cluster::start) does.
+    ///
+    /// # Errors
+    /// [`Error`](crate::Error) when they can't be used.
+    pub fn check_tls(&self) -> Result<(), crate::Error> {
+        crate::tls::connector(self).map(drop)
+    }
+
     /// Checks what the types can't.
     ///
     /// # Errors

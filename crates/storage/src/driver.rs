@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio_postgres::Client;
 
 use crate::{
     config::{ClusterConfig, NodeAddr},
     connect::{self, Connector},
     error::Error,
+    monitor,
 };
 
 /// A connection outside all pools. Dropping it closes it.
@@ -46,41 +48,94 @@ pub async fn connect(
         .map(Connected)
 }
 
-/// Connects to the primary: the first node that answers and is not in recovery.
+/// Connects to the primary: of the nodes that say they are, the one on the highest timeline, if no
+/// replica follows a higher one. Asks all nodes, so that a former primary is never taken for it.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when there is none, with what each node said; [`Error::Sql`] at once
-/// when a node refused the login, which no other node would mend.
+/// [`Error::Unavailable`] when there is none, with what each node said; the error itself when the
+/// last node refused the login.
 pub async fn connect_primary(
     config: &ClusterConfig,
     options: &str,
     limit: Duration,
 ) -> Result<Connected, Error> {
     let connector = Connector::new(config)?;
-    let mut reasons = Vec::new();
-    for node in &config.nodes {
-        let asked = async {
-            let connected = connector.connect(node, options, limit).await?;
-            let asking = connected
-                .client
-                .query_typed("SELECT pg_is_in_recovery()", &[]);
-            let rows = tokio::time::timeout(limit, asking)
-                .await
-                .map_err(|_| Error::Deadline {
-                    waiting_for: "a node's role",
-                })?
-                .map_err(|error| Error::from_driver("connect", error))?;
-            Ok((connected, rows.first().is_some_and(|row| row.get(0))))
-        };
-        match asked.await {
-            Ok((_, true)) => reasons.push(format!("{node} is a replica")),
-            Ok((connected, false)) => return Ok(Connected(connected)),
-            Err(error @ Error::Sql { .. }) => return Err(error),
-            Err(error) => reasons.push(format!("{node}: {}", error.chain())),
+    let asking = config
+        .nodes
+        .iter()
+        .map(|node| ask(&connector, node, options, limit));
+    let (mut primary, mut newest) = (None, 0);
+    let (mut reasons, mut refused) = (Vec::new(), None);
+    for (node, answer) in config.nodes.iter().zip(join_all(asking).await) {
+        match answer {
+            Ok(answer) => {
+                newest = newest.max(answer.timeline);
+                if answer.in_recovery {
+                    reasons.push(format!("{node} is a replica"));
+                } else if primary
+                    .as_ref()
+                    .is_none_or(|best: &Answer| best.timeline < answer.timeline)
+                {
+                    primary = Some(answer);
+                }
+            }
+            Err(error) => {
+                reasons.push(format!("{node}: {}", error.chain()));
+                refused = Some(error)
+                    .filter(|error| error.sqlstate().is_some())
+                    .or(refused);
+            }
         }
     }
-    Err(Error::Unavailable {
-        wanted: "primary",
-        reason: reasons.join("; "),
+    match (primary, refused) {
+        (Some(answer), _) if answer.timeline == newest => Ok(Connected(answer.connected)),
+        (Some(_), _) => {
+            reasons.push("a former primary answers, the present one does not".into());
+            Err(Error::Unavailable {
+                wanted: "primary",
+                reason: reasons.join("; "),
+            })
+        }
+        (None, Some(refused)) => Err(refused),
+        (None, None) => Err(Error::Unavailable {
+            wanted: "primary",
+            reason: reasons.join("; "),
+        }),
+    }
+}
+
+/// A node that answered.
+struct Answer {
+    connected: connect::Connected,
+    in_recovery: bool,
+    timeline: i32,
+}
+
+async fn ask(
+    connector: &Connector,
+    node: &NodeAddr,
+    options: &str,
+    limit: Duration,
+) -> Result<Answer, Error> {
+    let failed = |error| Error::from_driver("connect", error);
+    let connected = connector.connect(node, options, limit).await?;
+    let asking = connected.client.query_typed(monitor::PROBE, &[]);
+    let late = |_| Error::Deadline {
+        waiting_for: "a node's role",
+    };
+    let rows = tokio::time::timeout(limit, asking)
+        .await
+        .map_err(late)?
+        .map_err(failed)?;
+    let row = rows.first().ok_or(Error::Unavailable {
+        wanted: "node",
+        reason: "no answer".into(),
+    })?;
+    let in_recovery = row.try_get("in_recovery").map_err(failed)?;
+    let timeline = row.try_get("timeline").map_err(failed)?;
+    Ok(Answer {
+        connected,
+        in_recovery,
+        timeline,
     })
 }

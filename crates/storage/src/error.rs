@@ -148,6 +148,15 @@ impl Error {
         self.sqlstate() == Some(SqlState::QUERY_CANCELED.code())
     }
 
+    /// Whether the server itself said why the connection ended.
+    pub(crate) fn was_told_by_server(&self) -> bool {
+        let Self::ConnectionLost(source) = self else {
+            return false;
+        };
+        let driver = source.downcast_ref::<tokio_postgres::Error>();
+        driver.is_some_and(|error| error.as_db_error().is_some())
+    }
+
     /// Whether a node refused a write because it is no primary any more.
     pub(crate) fn is_stale_role(&self) -> bool {
         self.sqlstate() == Some(SqlState::READ_ONLY_SQL_TRANSACTION.code())

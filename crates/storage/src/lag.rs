@@ -31,11 +31,9 @@ impl PrimaryHistory {
                 seen: VecDeque::new(),
             };
         }
-        while self
-            .seen
-            .front()
-            .is_some_and(|(first, _)| at.saturating_duration_since(*first) > REMEMBERED)
-        {
+        // The last one before what is remembered stays: the primary was there until the next.
+        let is_old = |seen: &(Instant, u64)| at.saturating_duration_since(seen.0) > REMEMBERED;
+        while self.seen.get(1).is_some_and(is_old) {
             self.seen.pop_front();
         }
         match self.seen.back() {
@@ -107,6 +105,19 @@ mod tests {
         }
         let (bytes, time) = history.lag(start + Duration::from_secs(9), 250);
         assert_eq!((bytes, time), (650, Duration::from_secs(6)));
+    }
+
+    #[test]
+    fn a_replica_that_is_cut_off_still_lags_after_a_long_idle_time() {
+        let (mut history, start) = (PrimaryHistory::default(), Instant::now());
+        for second in 0..200_u32 {
+            history.note(1, start + Duration::from_secs(second.into()), 500);
+        }
+        let (bytes, time) = history.lag(start + Duration::from_secs(200), 400);
+        assert!(
+            bytes == 100 && time >= Duration::from_secs(60),
+            "{bytes} {time:?}"
+        );
     }
 
     #[test]

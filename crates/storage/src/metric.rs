@@ -92,12 +92,11 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
             gauge!(NODE_UP, "node" => node.label.clone(), "role" => role.as_str())
                 .set(f64::from(u8::from(up)));
         }
-        if let Some(lag) = view.lag {
-            gauge!(LAG_SECONDS, "node" => node.label.clone()).set(lag.as_secs_f64());
-        }
-        if let Some(bytes) = view.lag_bytes {
-            gauge!(LAG_BYTES, "node" => node.label.clone()).set(bytes as f64);
-        }
+        // Unknown is not zero: a dead replica has no lag to speak of.
+        let seconds = view.lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
+        gauge!(LAG_SECONDS, "node" => node.label.clone()).set(seconds);
+        let bytes = view.lag_bytes.map_or(f64::NAN, |bytes| bytes as f64);
+        gauge!(LAG_BYTES, "node" => node.label.clone()).set(bytes);
         gauge!(BREAKER, "node" => node.label.clone()).set(node.breaker.state().as_metric());
         let pool = node.pool_status();
         for (state, count) in [

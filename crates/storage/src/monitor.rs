@@ -38,7 +38,8 @@ const LAG_LIMITS: LagLimits = LagLimits {
 /// What the driver's connection is told about this session.
 const OPTIONS: &str = "-c statement_timeout=5s -c idle_in_transaction_session_timeout=5s -c default_transaction_read_only=on";
 
-const PROBE: &str = "\
+/// What every node is asked.
+pub(crate) const PROBE: &str = "\
 SELECT pg_is_in_recovery() AS in_recovery,
        (SELECT system_identifier FROM pg_control_system()) AS system_id,
        CASE WHEN pg_is_in_recovery()
@@ -65,6 +66,8 @@ pub(crate) struct Monitor {
 struct Views {
     nodes: Vec<NodeView>,
     probed: Vec<bool>,
+    /// Probes in a row that failed.
+    missed: Vec<u32>,
     system_id: Option<u64>,
     last_primary: Option<usize>,
     history: PrimaryHistory,
@@ -92,6 +95,7 @@ impl Monitor {
             look_now: nodes.iter().map(|_| Notify::new()).collect(),
             views: Mutex::new(Views {
                 probed: vec![false; nodes.len()],
+                missed: vec![0; nodes.len()],
                 nodes: views,
                 system_id: None,
                 last_primary: None,
@@ -178,12 +182,17 @@ impl Monitor {
     ) -> Result<Observation, Error> {
         // On any error the connection is dropped, and the next probe makes a new one. Making one
         // has a limit of its own: it costs a busy server much more than an answer.
-        let (connected, since) = match connection.take().filter(|(_, since)| is_young(*since)) {
-            Some(kept) => kept,
-            None => {
+        let (connected, since) = match connection.take() {
+            Some((connected, since)) if is_young(since) => (connected, since),
+            old => {
                 let (addr, limit) = (&self.nodes[index].addr, config.connect_timeout);
-                let connected = self.connector.connect(addr, OPTIONS, limit).await?;
-                (connected, Instant::now())
+                let new = self.connector.connect(addr, OPTIONS, limit).await;
+                match (new, old) {
+                    (Ok(connected), _) => (connected, Instant::now()),
+                    // Refused, for want of a free place: it is there all the same.
+                    (Err(Error::Sql { .. }), Some((connected, _))) => (connected, Instant::now()),
+                    (Err(error), _) => return Err(error),
+                }
             }
         };
         let asking = ask(&connected.client, Instant::now());
@@ -204,6 +213,7 @@ impl Monitor {
             Ok(observation) => {
                 node.breaker.on_probe_success(Instant::now());
                 node.breaker.on_success(Instant::now());
+                views.missed[index] = 0;
                 let view = &mut views.nodes[index];
                 let was = view.observation.as_ref().map(|seen| seen.in_recovery);
                 if was.is_some_and(|was| was != observation.in_recovery) {
@@ -221,7 +231,11 @@ impl Monitor {
                     node.evict_all();
                 }
                 node.set_last_error(error.chain());
-                views.nodes[index].state = NodeState::Down;
+                views.missed[index] += 1;
+                // One slow answer is not a death: the next probe comes soon.
+                if views.missed[index] > 1 || !matches!(error, Error::Deadline { .. }) {
+                    views.nodes[index].state = NodeState::Down;
+                }
             }
         }
         self.publish(&mut views);

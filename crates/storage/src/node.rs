@@ -106,7 +106,9 @@ impl Node {
             create: Some(self.connect_timeout.min(left)),
             recycle: None,
         };
-        let object = self.pool.timeout_get(&timeouts).await;
+        // The pool's limits follow one another; together they must not outlast the deadline.
+        let getting = self.pool.timeout_get(&timeouts);
+        let object = deadline.limit("a connection", getting).await?;
         let object = object.map_err(|error| self.no_connection(error, left))?;
         Ok(Lease { object, place })
     }

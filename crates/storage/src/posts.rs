@@ -57,7 +57,6 @@ macro_rules! select_post {
         )
     };
 }
-use select_post;
 
 /// The post of that number.
 ///

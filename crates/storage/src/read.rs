@@ -256,7 +256,10 @@ impl ReadConn {
         match error {
             Error::ConnectionLost(_) => {
                 self.break_off();
-                self.node.on_failure(error);
+                // One that the server ended itself, with word of it, says that the server is there.
+                if !error.was_told_by_server() {
+                    self.node.on_failure(error);
+                }
             }
             Error::Sql { .. } => {
                 self.failed.store(true, Ordering::Relaxed);
@@ -274,6 +277,7 @@ impl Drop for ReadConn {
     fn drop(&mut self) {
         let running = *self.running.get_mut() > 0;
         if !running && !*self.broken.get_mut() {
+            self.node.breaker.on_success(Instant::now());
             return;
         }
         let Some(object) = self.object.take() else {

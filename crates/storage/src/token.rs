@@ -25,7 +25,7 @@ pub enum UnknownToken {
     /// The token is of another cluster.
     #[error("the consistency token belongs to another database cluster")]
     OtherCluster,
-    /// The token is of a timeline, or a part of one, that was lost.
+    /// The token is of a timeline that is not, or not yet, the one being served.
     #[error("the consistency token belongs to a history that was lost")]
     LostTimeline,
 }

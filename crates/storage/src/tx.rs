@@ -1,5 +1,5 @@
-//! A transaction. Whatever changes rows exists here alone, so that a write through a replica's
-//! connection does not compile.
+//! A transaction. The methods that change rows exist here alone: a [`ReadConn`] has none, and a
+//! replica refuses what slips through a query.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -100,8 +100,14 @@ impl Tx {
                 Error::TransactionFailed
             });
         }
-        self.0.conn.end();
         let deadline = self.deadline();
+        if deadline.has_passed() {
+            self.rollback().await;
+            return Err(Error::Deadline {
+                waiting_for: "a commit",
+            });
+        }
+        self.0.conn.end();
         let committing = tasks.spawn(async move {
             let outcome = tokio::time::timeout(COMMIT_LIMIT, self.send_commit()).await;
             outcome.unwrap_or_else(|late| Err(Error::CommitUnknown(late.into())))

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder
 
 const REQUESTS: &str = "prepnexus_http_requests_total";
 const DURATION: &str = "prepnexus_http_request_duration_seconds";
+const SHED: &str = "prepnexus_http_shed_total";
 const IN_FLIGHT: &str = "prepnexus_http_in_flight";
 
 /// Upper bounds of the histograms' buckets, in seconds: from a memory hit to a timeout.
@@ -34,6 +35,7 @@ pub fn describe_metrics() {
         Unit::Seconds,
         "Time from the head of a request to its answer"
     );
+    describe_counter!(SHED, "Requests refused because too much is asked at once");
     describe_gauge!(IN_FLIGHT, "Requests being worked on");
 }
 
@@ -51,6 +53,11 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         gauge!(IN_FLIGHT).decrement(1.0);
     }
+}
+
+/// Counts a request that was refused because the database is busy.
+pub(crate) fn shed() {
+    counter!(SHED, "reason" => "database").increment(1);
 }
 
 pub(crate) fn request(method: &Method, route: &str, status: u16, time: Duration) {

@@ -141,7 +141,7 @@ pub(crate) struct ProblemDocument<'a> {
     code: &'a str,
     /// Names the request in the server's log.
     request_id: &'a str,
-    /// The bad fields, all of them.
+    /// The bad fields, up to 100.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     errors: &'a [FieldError],

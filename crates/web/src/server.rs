@@ -135,6 +135,7 @@ impl Server {
             let _ended = task.await;
         }
         self.upkeep.abort();
+        let _ended = self.upkeep.await;
     }
 }
 

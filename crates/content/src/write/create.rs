@@ -13,7 +13,12 @@ use prepnexus_storage::{
 };
 
 use super::{IdempotencyKey, Written, lost_slug_race, read_back, render_apart};
-use crate::{access::check_role, change_tags, error::ContentError, service::Content};
+use crate::{
+    access::{check_role, may_replace_picture},
+    change_tags,
+    error::ContentError,
+    service::Content,
+};
 
 /// Everything the transaction needs, worked out before it begins.
 struct Plan<'a> {
@@ -74,11 +79,6 @@ impl<'a> Plan<'a> {
         idempotency: Option<IdempotencyKey>,
         now: jiff::Timestamp,
     ) -> Result<Self, ContentError> {
-        let wanted = Publication {
-            status: draft.status,
-            published_at: draft.published_at,
-        };
-        let publication = Publication::resolve(None, wanted, now)?;
         let (content, rendered) = render_apart(draft.content, draft.content_format).await?;
         let slug = match draft.slug {
             Some(slug) => WantedSlug::Exactly(slug),
@@ -102,12 +102,12 @@ impl<'a> Plan<'a> {
                 content,
                 content_format: draft.content_format,
                 html: rendered.html,
-                status: publication.status,
+                status: draft.status,
                 author_id: 0,
                 image_url: draft.image_url,
                 meta_description: draft.meta_description,
                 reading_time_minutes: rendered.reading_time_minutes,
-                published_at: publication.published_at,
+                published_at: draft.published_at,
             },
         })
     }
@@ -122,15 +122,25 @@ impl<'a> Plan<'a> {
                 Claim::Reused => return Err(ContentError::IdempotencyKeyReused),
             }
         }
+        // Not before the claim: a time that lay ahead at the first request may be past at its repeat.
+        let wanted = Publication {
+            status: self.record.status,
+            published_at: self.record.published_at,
+        };
+        let publication = Publication::resolve(None, wanted, self.now)?;
         let slug = match &self.slug {
             WantedSlug::Exactly(slug) => slug.clone(),
             WantedSlug::MadeFrom(base) => posts::free_slug(tx, base, None).await?,
         };
         let AuthorInput { name, avatar_url } = &self.author;
-        let author_id = authors::find_or_insert(tx, name, avatar_url.as_deref()).await?;
+        let may_replace = may_replace_picture(self.key);
+        let author_id =
+            authors::find_or_insert(tx, name, avatar_url.as_deref(), may_replace).await?;
         let record = PostRecord {
             slug: slug.into_string(),
             author_id,
+            status: publication.status,
+            published_at: publication.published_at,
             ..self.record.clone()
         };
         let tag_ids = tags::find_or_insert(tx, &self.tags).await?;

@@ -14,7 +14,7 @@ use prepnexus_storage::{
 
 use super::{Written, lost_slug_race, read_back, render_apart};
 use crate::{
-    access::{Precondition, check_may_change, check_revision},
+    access::{Precondition, check_may_change, check_revision, may_replace_picture},
     change_tags,
     error::ContentError,
     service::Content,
@@ -104,15 +104,18 @@ impl Change<'_> {
         let same_tags = tags
             .as_ref()
             .is_none_or(|tags| tags.iter().map(|t| t.to_lowercase()).eq(names_now()));
-        if same_tags && record == record_of(before) {
-            return Ok(stored.seen_at(self.now));
+        if !same_tags || record != record_of(before) {
+            posts::update(tx, self.id, &record, self.now).await?;
         }
-        posts::update(tx, self.id, &record, self.now).await?;
         if let Some(names) = tags.filter(|_| !same_tags) {
             let tag_ids = tags::find_or_insert(tx, &names).await?;
             posts::set_tags(tx, self.id, &tag_ids).await?;
         }
+        // The author's picture may have changed, with or without the post.
         let after = read_back(tx, self.id, self.now).await?;
+        if after == stored.clone().seen_at(self.now) {
+            return Ok(after);
+        }
         record_change(tx, &change_tags::of_change(Some(before), Some(&after))).await?;
         Ok(after)
     }
@@ -140,7 +143,9 @@ impl Change<'_> {
         let author_id = match patched.author {
             WantedAuthor::Same(author) => author.id,
             WantedAuthor::Named(author) => {
-                authors::find_or_insert(tx, &author.name, author.avatar_url.as_deref()).await?
+                let may_replace = may_replace_picture(self.key);
+                let picture = author.avatar_url.as_deref();
+                authors::find_or_insert(tx, &author.name, picture, may_replace).await?
             }
         };
         let unchanged =

@@ -19,6 +19,12 @@ pub fn line(value: &Value, min: usize, max: usize) -> Result<String, String> {
     bounded(text.trim(), min, max)
 }
 
+/// `text` with each run of white space as one space: names are compared so.
+#[must_use]
+pub fn fold_white_space(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A text of several lines: `min` to `max` characters, where NUL is forbidden.
 ///
 /// # Errors

@@ -150,7 +150,7 @@ fn content_format(value: &Value) -> Result<ContentFormat, &'static str> {
 fn author_input(value: &Value) -> Result<AuthorInput, String> {
     const WANTED: &str = "must be a name, or an object with \"name\" and perhaps \"avatar_url\"";
     let name = |value: &Value| {
-        fields::line(value, 1, author::MAX_NAME_LEN).map(|name| fold_white_space(&name))
+        fields::line(value, 1, author::MAX_NAME_LEN).map(|name| fields::fold_white_space(&name))
     };
     match value {
         Value::String(_) => Ok(AuthorInput {
@@ -193,7 +193,8 @@ fn read_tags(fields: &mut Fields<'_>) -> Given<Vec<String>> {
     }
     let mut names: Vec<String> = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
-        let name = fields::line(value, 1, tag::MAX_NAME_LEN).map(|name| fold_white_space(&name));
+        let name =
+            fields::line(value, 1, tag::MAX_NAME_LEN).map(|name| fields::fold_white_space(&name));
         if let Some(name) = fields.faults.take(&format!("/tags/{index}"), name)
             && !names
                 .iter()
@@ -203,10 +204,6 @@ fn read_tags(fields: &mut Fields<'_>) -> Given<Vec<String>> {
         }
     }
     Given::Value(names)
-}
-
-fn fold_white_space(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Given<String> {

@@ -83,7 +83,9 @@ impl Cluster {
                 }
                 _ => return Err(error),
             }
-            if error.as_storage_error().is_some_and(Error::is_stale_role) {
+            let elsewhere =
+                |error: &Error| error.is_stale_role() || matches!(error, Error::ConnectionLost(_));
+            if error.as_storage_error().is_some_and(elsewhere) {
                 let looking = self.0.monitor.look_again(Instant::now());
                 // Late or not: the next attempt says what is the matter.
                 let _looked = deadline.limit("a primary", looking).await;

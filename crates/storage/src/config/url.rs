@@ -13,6 +13,9 @@ use crate::secret::Secret;
 #[error("{0}")]
 pub struct InvalidUrl(String);
 
+const UNKNOWN_PARAMETER: &str =
+    "a parameter is not known: expected sslmode, sslrootcert, connect_timeout, application_name";
+
 pub(super) fn parse(text: &str) -> Result<ClusterConfig, InvalidUrl> {
     let invalid = |detail: &str| InvalidUrl(detail.to_owned());
     if !["postgres://", "postgresql://"]
@@ -43,8 +46,8 @@ pub(super) fn parse(text: &str) -> Result<ClusterConfig, InvalidUrl> {
             Some(("application_name" | "host" | "port" | "user" | "password" | "dbname", _)) => {
                 rest.push(pair);
             }
-            Some((name, _)) => return Err(InvalidUrl(format!("unknown parameter {name:?}"))),
-            None => return Err(InvalidUrl(format!("parameter {pair:?} has no value"))),
+            // Not repeated: where a password holds a `?` or `&`, this is part of it.
+            Some(_) | None => return Err(invalid(UNKNOWN_PARAMETER)),
         }
     }
     let separator = if rest.is_empty() { "" } else { "?" };

@@ -24,7 +24,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Shape {
     sort: SortOrder,
-    direction: Option<Backward>,
+    /// From a cursor, and which way.
+    direction: Option<Direction>,
     tag: bool,
     author: bool,
     text: bool,
@@ -34,9 +35,6 @@ struct Shape {
 /// One row more than the largest page. The server's planner takes a parameter after LIMIT for a
 /// tenth of all rows, and would join them with whole tables; a number it believes.
 const LARGEST: u16 = ListQuery::MAX_LIMIT + 1;
-
-/// Whether a page begins at a cursor, and lies before it.
-type Backward = bool;
 
 static SQL: LazyLock<RwLock<HashMap<Shape, &'static str>>> = LazyLock::new(RwLock::default);
 
@@ -63,6 +61,14 @@ pub async fn list(
         params.push(&cursor.id);
     }
     let rows = conn.query(shape.sql(), &params).await?;
+    if rows.is_empty() && shape.direction == Some(Direction::Backward) {
+        // What was before is gone: the page that is first now.
+        let first = ListQuery {
+            cursor: None,
+            ..query.clone()
+        };
+        return Box::pin(list(conn, &first, now)).await;
+    }
     let total = if query.include_total {
         Some(count(conn, query, now).await?)
     } else {
@@ -166,10 +172,7 @@ fn summary(row: &Row, now: Timestamp) -> Result<PostSummary, Error> {
 
 impl Shape {
     fn of(query: &ListQuery, count: bool) -> Self {
-        let direction = query
-            .cursor
-            .as_ref()
-            .map(|cursor| cursor.direction == Direction::Backward);
+        let direction = query.cursor.as_ref().map(|cursor| cursor.direction);
         Self {
             sort: if count { SortOrder::Newest } else { query.sort },
             direction: if count { None } else { direction },
@@ -247,7 +250,7 @@ impl Shape {
             return format!("-- posts.count\nSELECT count(*) AS total FROM {from} WHERE {filter}");
         }
         let descending = matches!(self.sort, SortOrder::Newest | SortOrder::MostViewed);
-        let backward = self.direction == Some(true);
+        let backward = self.direction == Some(Direction::Backward);
         let (order, beyond) = if descending == backward {
             ("ASC", ">")
         } else {

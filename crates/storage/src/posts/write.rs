@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use prepnexus_domain::{ContentFormat, Slug, Status};
 
-use super::{StoredPost, select_post, stored_post};
+use super::{StoredPost, find_by_id};
 use crate::{error::Error, tx::Tx};
 
 /// How many numbered addresses are looked at in one query.
@@ -40,18 +40,17 @@ pub struct PostRecord {
 
 /// The post of that number, locked until the transaction ends.
 ///
+/// Two statements: the second sees what whoever held the lock before has committed, its author and
+/// tags as well, of which a single statement would still see the old ones.
+///
 /// # Errors
-/// As [`ReadConn::query_opt`](crate::ReadConn::query_opt).
+/// As [`Tx::query_opt`](crate::ReadConn::query_opt).
 pub async fn find_for_update(tx: &Tx, id: i64) -> Result<Option<StoredPost>, Error> {
-    const SQL: &str = select_post!(
-        "posts.find_for_update",
-        "FROM posts p JOIN authors a ON a.id = p.author_id JOIN post_views v ON v.post_id = p.id
-WHERE p.id = $1 FOR UPDATE OF p"
-    );
-    tx.query_opt(SQL, &[&id])
-        .await?
-        .map(|row| stored_post(&row))
-        .transpose()
+    const LOCK: &str = "-- posts.lock\nSELECT id FROM posts WHERE id = $1 FOR UPDATE";
+    match tx.query_opt(LOCK, &[&id]).await? {
+        Some(_) => find_by_id(tx, id).await,
+        None => Ok(None),
+    }
 }
 
 /// The first of `base`, `base-2`, `base-3`… that no other post has or had.

@@ -58,10 +58,11 @@ impl Topology {
             .filter(|(_, node)| node.role == Role::Primary && node.state == NodeState::Up)
             .max_by_key(|(index, node)| (timeline(node), Reverse(*index)))
             .map(|(index, _)| index);
-        // Also a timeline that was seen and is down now fences the ones before it.
+        // Also a timeline whose primary is down, or was never seen and is followed by a replica,
+        // fences the ones before it: a replica is never ahead of its primary's.
         let newest = nodes
             .iter()
-            .filter(|node| node.role == Role::Primary && system_id(node) == Some(of_cluster))
+            .filter(|node| system_id(node) == Some(of_cluster))
             .map(timeline)
             .max();
         let primary = primary.filter(|index| Some(timeline(&nodes[*index])) == newest);
@@ -165,6 +166,13 @@ mod tests {
     fn of_two_primaries_the_one_on_the_higher_timeline_is() {
         let topology = conclude(vec![node(1, false, 1, 900), node(2, false, 2, 500)]);
         assert_eq!(topology.primary, Some(1));
+        assert_eq!(states(&topology), [NodeState::Fenced, NodeState::Up]);
+    }
+
+    #[test]
+    fn an_old_primary_does_not_serve_because_only_a_replica_of_the_new_one_is_seen() {
+        let topology = conclude(vec![node(1, false, 1, 900), node(2, true, 2, 500)]);
+        assert_eq!(topology.primary, None);
         assert_eq!(states(&topology), [NodeState::Fenced, NodeState::Up]);
     }
 

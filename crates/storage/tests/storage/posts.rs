@@ -7,7 +7,9 @@ use prepnexus_storage::{
     tags,
 };
 
-use crate::support::{database, minutes_ago, now, patience};
+use prepnexus_testkit::wait_until;
+
+use crate::support::{SOON, database, is_running, minutes_ago, now, patience};
 
 /// A published post of that address, by an author who is made if need be.
 pub(crate) async fn record(tx: &Tx, slug: &str) -> Result<PostRecord, Error> {
@@ -19,7 +21,7 @@ pub(crate) async fn record(tx: &Tx, slug: &str) -> Result<PostRecord, Error> {
         content_format: ContentFormat::Markdown,
         html: "<p>Some <em>content</em></p>".into(),
         status: Status::Published,
-        author_id: prepnexus_storage::authors::find_or_insert(tx, "Ann", None).await?,
+        author_id: prepnexus_storage::authors::find_or_insert(tx, "Ann", None, false).await?,
         image_url: None,
         meta_description: None,
         reading_time_minutes: 1,
@@ -210,3 +212,42 @@ async fn a_deleted_post_is_gone_with_its_addresses_and_kept_in_the_history() {
     assert_eq!(history, format!("{id}|{{Tag}}|t"));
     insert(&cluster, "a").await.unwrap();
 }
+
+/// One statement alone would wait for the lock and then join the new post with the author and tags
+/// it saw before: with another author it would find nothing.
+#[tokio::test]
+async fn who_waited_for_a_post_sees_the_author_and_tags_it_has_now() {
+    let (db, cluster) = database().await;
+    let id = insert(&cluster, "contended").await.unwrap();
+    let (db, cluster) = (&db, &cluster);
+    let first = cluster.write("first", patience(), |tx| async move {
+        posts::find_for_update(&tx, id).await?.unwrap();
+        let second = cluster.write("second", patience(), move |tx| async move {
+            posts::find_for_update(&tx, id).await
+        });
+        let mut second = Box::pin(second);
+        let waits = wait_until("a wait for the lock", SOON, async || {
+            is_running(db, "-- posts.lock%").await
+        });
+        tokio::select! {
+            _ = &mut second => panic!("the post is not locked"),
+            () = waits => {}
+        }
+        let bob = prepnexus_storage::authors::find_or_insert(&tx, "Bob", None, false).await?;
+        let changed = PostRecord {
+            author_id: bob,
+            ..record(&tx, "contended").await?
+        };
+        posts::update(&tx, id, &changed, now()).await?;
+        let tags = tags::find_or_insert(&tx, &["New".into()]).await?;
+        posts::set_tags(&tx, id, &tags).await?;
+        Ok::<_, Error>(SendBack(second))
+    });
+    let SendBack(second) = first.await.unwrap().value;
+    let seen = second.await.unwrap().value.unwrap().post;
+    assert_eq!((seen.author.name.as_str(), seen.revision), ("Bob", 2));
+    assert_eq!(seen.tags[0].name, "New");
+}
+
+/// Carries the waiting transaction out of the one it waits for.
+struct SendBack<F>(F);

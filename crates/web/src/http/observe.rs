@@ -88,6 +88,9 @@ fn explain<B: MessageBody + 'static>(
             tracing::warn!(code, internal, "a request could not be served");
         }
     }
+    if problem.code == Code::Overloaded {
+        metric::shed();
+    }
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
         let route = response.request().match_pattern();

@@ -71,7 +71,8 @@ fn from_storage(error: &StorageError) -> Problem {
         ),
         StorageError::CommitUnknown(_) => Problem::new(
             Code::CommitUnknown,
-            "The connection was lost during the commit. Send the request again with the same Idempotency-Key.",
+            "The connection was lost during the commit: the change may have been made. A POST with an \
+             Idempotency-Key can be sent again as it is; otherwise read first what there is now.",
         ),
         StorageError::UnknownToken(token) => Problem::new(
             Code::TokenUnknown,
@@ -82,6 +83,14 @@ fn from_storage(error: &StorageError) -> Problem {
                     "The Consistency-Token belongs to a history that was lost."
                 }
             },
+        ),
+        StorageError::Sql { sqlstate, .. } if sqlstate == STATEMENT_CANCELLED => Problem::new(
+            Code::DeadlineExceeded,
+            "The database did not answer in time.",
+        ),
+        StorageError::Sql { sqlstate, .. } if is_contention(sqlstate) => Problem::new(
+            Code::Overloaded,
+            "Others are changing the same. Nothing was changed.",
         ),
         StorageError::Sql { .. } if error.is_unavailable() => Problem::new(
             Code::DatabaseUnavailable,
@@ -101,6 +110,15 @@ fn from_storage(error: &StorageError) -> Problem {
         ..problem
     }
     .with_internal(error.chain())
+}
+
+/// SQLSTATE of a statement that ran into the server's own limit.
+const STATEMENT_CANCELLED: &str = "57014";
+
+/// A lock not had in time, contention that outlasted the retries, or a lack of resources: the
+/// database is there, and has too much to do.
+fn is_contention(sqlstate: &str) -> bool {
+    ["55P03", "40001", "40P01"].contains(&sqlstate) || sqlstate.starts_with("53")
 }
 
 fn internal(text: &str) -> Problem {

@@ -19,9 +19,7 @@ use crate::{
 const OPENAPI_JSON: &str = "/api/openapi.json";
 
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let ui = Config::new([OPENAPI_JSON])
-        .try_it_out_enabled(true)
-        .persist_authorization(true);
+    let ui = Config::new([OPENAPI_JSON]).try_it_out_enabled(true);
     let document = openapi::document().to_pretty_json().unwrap_or_default();
     config
         .app_data(web::Data::new(Docs {

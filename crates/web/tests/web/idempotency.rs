@@ -1,7 +1,7 @@
 //! The same request sent again.
 
 use jiff::SignedDuration;
-use prepnexus_domain::Role;
+use prepnexus_domain::{Clock, Role};
 use serde_json::{Value, json};
 
 use crate::{
@@ -112,4 +112,18 @@ fn a_key_that_can_not_be_one_is_refused() {
         .header("idempotency-key", "a");
     twice.json(&body).send().problem(400, "bad_request");
     create(&api, &key, &"x".repeat(255), &body).expect(201);
+}
+
+#[test]
+fn a_repeat_is_answered_although_its_time_is_no_longer_ahead() {
+    let api = Api::start();
+    let key = api.key(Role::Author);
+    let soon = api.clock.now() + SignedDuration::from_mins(1);
+    let body = json!({"title": "A", "content": "b", "status": "scheduled", "published_at": soon.to_string()});
+    let first = create(&api, &key, "one", &body).expect(201);
+    api.clock.advance(SignedDuration::from_mins(2));
+    let again = create(&api, &key, "one", &body).expect(201);
+    assert_eq!(again.body, first.body);
+    create(&api, &key, "two", &body).problem(422, "invalid_fields");
+    assert_eq!(count(&api), "1");
 }
