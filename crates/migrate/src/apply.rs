@@ -68,6 +68,10 @@ pub(crate) async fn apply(session: &Session, migration: &Migration) -> Result<Du
     .await?;
     // A deferred constraint speaks up only here.
     if let Err(error) = session.client().batch_execute("COMMIT").await {
+        if error.as_db_error().is_none() {
+            let doing = "the connection was lost while a file was committed: `migrator status` tells whether it was applied";
+            return Err(Error::query(doing, &error));
+        }
         let last = migration.statements.last();
         return Err(last.map_or_else(
             || Error::query("committing the migration", &error),

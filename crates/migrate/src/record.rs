@@ -1,6 +1,6 @@
 //! The table `schema_migrations`: what was applied, and what that means for the files at hand.
 //!
-//! The API's role may read the table: the API looks at it when it starts.
+//! The API's role may read the table, so that the API can tell which schema it meets.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -9,7 +9,7 @@ use prepnexus_storage::{
 
 use prepnexus_testkit::wait_until;
 
-use crate::support::{SOON, database, is_running, minutes_ago, now, patience};
+use crate::support::{SOON, database, minutes_ago, now, patience};
 
 /// A published post of that address, by an author who is made if need be.
 pub(crate) async fn record(tx: &Tx, slug: &str) -> Result<PostRecord, Error> {
@@ -222,17 +222,15 @@ async fn who_waited_for_a_post_sees_the_author_and_tags_it_has_now() {
     let (db, cluster) = (&db, &cluster);
     let first = cluster.write("first", patience(), |tx| async move {
         posts::find_for_update(&tx, id).await?.unwrap();
-        let second = cluster.write("second", patience(), move |tx| async move {
-            posts::find_for_update(&tx, id).await
+        let waiting = cluster.clone();
+        let second = tokio::spawn(async move {
+            let find = |tx: Tx| async move { posts::find_for_update(&tx, id).await };
+            waiting.write("second", patience(), find).await
         });
-        let mut second = Box::pin(second);
-        let waits = wait_until("a wait for the lock", SOON, async || {
-            is_running(db, "-- posts.lock%").await
-        });
-        tokio::select! {
-            _ = &mut second => panic!("the post is not locked"),
-            () = waits => {}
-        }
+        const WAITS: &str = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waits = async || db.psql(WAITS).await == "1";
+        wait_until("a wait for the lock", SOON, waits).await;
         let bob = prepnexus_storage::authors::find_or_insert(&tx, "Bob", None, false).await?;
         let changed = PostRecord {
             author_id: bob,
@@ -241,13 +239,10 @@ async fn who_waited_for_a_post_sees_the_author_and_tags_it_has_now() {
         posts::update(&tx, id, &changed, now()).await?;
         let tags = tags::find_or_insert(&tx, &["New".into()]).await?;
         posts::set_tags(&tx, id, &tags).await?;
-        Ok::<_, Error>(SendBack(second))
+        Ok::<_, Error>(second)
     });
-    let SendBack(second) = first.await.unwrap().value;
-    let seen = second.await.unwrap().value.unwrap().post;
+    let second = first.await.unwrap().value.await.unwrap();
+    let seen = second.unwrap().value.unwrap().post;
     assert_eq!((seen.author.name.as_str(), seen.revision), ("Bob", 2));
     assert_eq!(seen.tags[0].name, "New");
 }
-
-/// Carries the waiting transaction out of the one it waits for.
-struct SendBack<F>(F);
