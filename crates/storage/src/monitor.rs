@@ -24,6 +24,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "driver")]
 pub(crate) use self::probe::PROBE;
 use self::{pace::Stall, record::Views, seek::Seek};
 use crate::{
