@@ -20,6 +20,7 @@ mod lifecycle;
 mod ownership;
 mod replica;
 mod shared_memory;
+mod timeline;
 
 pub(crate) use lifecycle::Shutdown;
 pub use replica::Rejoin;

@@ -37,7 +37,7 @@ impl Stack {
     ///
     /// A directory that has data is used again: what runs is attached to, and is left running by this stack's drop; what is
     /// stopped is started, on its former port unless another process has taken that. Of several nodes that say they are
-    /// primary the one on the highest timeline is, and the others rejoin as its replicas.
+    /// primary the one on the highest timeline is, and the others rejoin as its replicas, as do the standbys of an older timeline.
     ///
     /// # Errors
     /// [`Error::Missing`] names the package to install; [`Error::Start`] shows the end of a server's log.

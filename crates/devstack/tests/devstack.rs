@@ -18,3 +18,5 @@ mod roles;
 mod start;
 #[path = "devstack/support.rs"]
 mod support;
+#[path = "devstack/timelines.rs"]
+mod timelines;

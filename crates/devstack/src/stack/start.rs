@@ -130,8 +130,10 @@ fn start_nodes(stack: &mut Stack, config: &StackConfig) -> Result<()> {
         node.mark_as_standby()?;
         stack.nodes.push(node);
     }
+    let timeline = primary.timeline()?;
     let starting = |node: &PgNode| {
-        if !node.is_standby() {
+        // A standby of an older timeline may have replayed what the primary never had, and could then not follow it.
+        if !node.is_standby() || node.timeline()? < timeline {
             return node.rejoin_as_replica_of(&primary).map(drop);
         }
         node.reserve_slot_on(&primary)?;
