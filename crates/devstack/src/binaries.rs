@@ -1,4 +1,4 @@
-//! Finds the system's own PostgreSQL and Redis, and says which package brings what is missing.
+//! Finds the system's own servers, and says which package brings what is missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,11 @@ pub(crate) fn redis(program: &str) -> Result<PathBuf> {
         "redis-server"
     };
     find_in_path(program).ok_or_else(|| missing(program, package))
+}
+
+/// `pgbouncer`.
+pub(crate) fn pgbouncer() -> Result<PathBuf> {
+    find_in_path("pgbouncer").ok_or_else(|| missing("pgbouncer", "pgbouncer"))
 }
 
 /// Looks for a program in the caller's `PATH`, and in `/usr/sbin`, which ordinary users often lack.

@@ -29,13 +29,17 @@
 
 mod account;
 mod binaries;
+mod daemon;
 mod error;
 mod identity;
 mod layout;
+mod logs;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod process;
 mod proxy;
+mod psql;
 mod redis;
 mod scratch;
 mod spawn;
@@ -45,6 +49,7 @@ mod tool;
 mod wait;
 
 pub use error::{Error, Result};
+pub use pgbouncer::{PgBouncer, PgBouncerConfig};
 pub use postgres::{PgNode, Rejoin};
 pub use proxy::Proxy;
 pub use redis::RedisServer;

@@ -8,6 +8,8 @@ mod directories;
 mod faults;
 #[path = "devstack/lifetime.rs"]
 mod lifetime;
+#[path = "devstack/pgbouncer.rs"]
+mod pgbouncer;
 #[path = "devstack/proxy.rs"]
 mod proxy;
 #[path = "devstack/redis.rs"]
