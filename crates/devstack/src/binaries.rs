@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 const POSTGRES_ROOT: &str = "/usr/lib/postgresql";
 const OLDEST: u32 = 15;
+const ETCD_CLIENT: &str = "/usr/lib/python3/dist-packages/etcd/__init__.py";
 const EXTENSIONS: [&str; 3] = ["pg_stat_statements", "pg_trgm", "unaccent"];
 
 /// The programs of one major version of PostgreSQL.
@@ -54,6 +55,11 @@ impl Postgres {
         Ok(Self { dir })
     }
 
+    /// Where all of them are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -72,6 +78,34 @@ pub(crate) fn redis(program: &str) -> Result<PathBuf> {
 /// `pgbouncer`.
 pub(crate) fn pgbouncer() -> Result<PathBuf> {
     find_in_path("pgbouncer").ok_or_else(|| missing("pgbouncer", "pgbouncer"))
+}
+
+/// What a cluster that manages its own roles is run with.
+#[derive(Clone, Debug)]
+pub(crate) struct Patroni {
+    pub(crate) patroni: PathBuf,
+    pub(crate) etcd: PathBuf,
+}
+
+impl Patroni {
+    /// All of it, or an error that names every package that is missing.
+    pub(crate) fn find() -> Result<Self> {
+        let (patroni, etcd) = (find_in_path("patroni"), find_in_path("etcd"));
+        let client = Path::new(ETCD_CLIENT).exists();
+        if let (Some(patroni), Some(etcd), true) = (&patroni, &etcd, client) {
+            let (patroni, etcd) = (patroni.clone(), etcd.clone());
+            return Ok(Self { patroni, etcd });
+        }
+        let wanted = [
+            (patroni.is_some(), "patroni", "patroni"),
+            (client, "its etcd client", "python3-etcd"),
+            (etcd.is_some(), "etcd", "etcd-server"),
+        ];
+        let absent = wanted.iter().filter(|(found, ..)| !found);
+        let (what, packages): (Vec<_>, Vec<_>) =
+            absent.map(|(_, what, package)| (*what, *package)).unzip();
+        Err(missing(&what.join(", "), &packages.join(" ")))
+    }
 }
 
 /// Looks for a program in the caller's `PATH`, and in `/usr/sbin`, which ordinary users often lack.

@@ -84,6 +84,15 @@ impl Daemon {
         })
     }
 
+    /// The process, while it lives: also when it is frozen.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        let mut child = self.child();
+        if !is_alive(&self.name, &mut child).unwrap_or(false) {
+            return None;
+        }
+        i32::try_from(child.as_ref()?.id()).ok()
+    }
+
     /// Sends a signal. The process is our child and not reaped, so its number is no other's.
     pub(crate) fn signal(&self, signal: Signal) {
         let mut child = self.child();

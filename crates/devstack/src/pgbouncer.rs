@@ -34,7 +34,9 @@ const ATTEMPTS: usize = 5;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PgBouncerConfig {
-    /// The PostgreSQL server: of a [`PgNode`](crate::PgNode) or of a
+    /// Where to make its directory, which is removed with it.
+    pub dir: PathBuf,
+    /// The PostgreSQL server: a [`PgNode`](crate::PgNode), a [`PatroniNode`](crate::PatroniNode), or a
     /// [`Proxy`](crate::Proxy) before one.
     pub server: SocketAddr,
     /// Who may log in: role and password, as on the server. All others are refused.
@@ -48,6 +50,7 @@ impl PgBouncerConfig {
     #[must_use]
     pub fn new(server: SocketAddr) -> Self {
         Self {
+            dir: scratch::default_base(),
             server,
             users: Vec::new(),
             pool_size: 10,
@@ -109,7 +112,7 @@ impl PgBouncer {
     pub fn start(config: &PgBouncerConfig) -> Result<Self> {
         let program = binaries::pgbouncer()?;
         let account = Account::find()?;
-        let scratch = Scratch::make(&scratch::default_base(), &account)?;
+        let scratch = Scratch::make(&config.dir, &account)?;
         let root = &scratch.layout.root;
         let (settings, users) = (root.join("pgbouncer.ini"), root.join("users.txt"));
         write_private(&users, &config.user_lines(), &account)?;

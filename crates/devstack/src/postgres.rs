@@ -17,9 +17,9 @@ use crate::spawn::Spawner;
 pub(crate) mod config;
 mod faults;
 mod lifecycle;
-mod ownership;
+pub(crate) mod ownership;
 mod replica;
-mod shared_memory;
+pub(crate) mod shared_memory;
 mod timeline;
 
 pub(crate) use lifecycle::Shutdown;

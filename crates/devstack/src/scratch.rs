@@ -25,17 +25,15 @@ const UNFINISHED_PREFIX: &str = "prepnexus-new-";
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) layout: Layout,
-    _lock: File,
+    /// Whoever else holds a copy of this file keeps the directory from being swept.
+    pub(crate) lock: File,
 }
 
 impl Scratch {
     pub(crate) fn make(base: &Path, account: &Account) -> Result<Self> {
         let (dir, lock) = make(base)?;
         let layout = Layout::make(&dir, account)?;
-        Ok(Self {
-            layout,
-            _lock: lock,
-        })
+        Ok(Self { layout, lock })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::postgres::{PgNode, Shared, Shutdown};
 use crate::redis::RedisServer;
+use crate::scratch;
 use crate::spawn::Spawner;
 
 mod config;
@@ -188,7 +189,12 @@ impl Drop for Stack {
     }
 }
 
-/// Ends and removes a temporary stack whose owner is gone.
+/// Ends and removes the temporary stacks below `base` whose owners are gone.
+pub(crate) fn sweep_abandoned(base: &Path, postgres: &Postgres, account: &Account) -> Result<()> {
+    let mut abandoned = scratch::abandoned(base).into_iter();
+    abandoned.try_for_each(|(layout, _lock)| sweep(&layout, postgres, account))
+}
+
 fn sweep(layout: &Layout, postgres: &Postgres, account: &Account) -> Result<()> {
     let (postgres, account) = (postgres.clone(), account.clone());
     let shared = Shared {

@@ -8,6 +8,8 @@ mod directories;
 mod faults;
 #[path = "devstack/lifetime.rs"]
 mod lifetime;
+#[path = "devstack/patroni.rs"]
+mod patroni;
 #[path = "devstack/pgbouncer.rs"]
 mod pgbouncer;
 #[path = "devstack/proxy.rs"]
