@@ -122,10 +122,22 @@ impl PatroniCluster {
     /// them is the synchronous one too.
     ///
     /// # Errors
-    /// [`Error::Timeout`] after `limit`.
+    /// [`Error::Timeout`] after `limit`, with what was missing last.
     pub fn wait_for_healthy(&self, limit: Duration) -> Result<&PatroniNode> {
-        wait_for("a healthy cluster", limit, || {
-            Ok(self.leader().filter(|leader| self.is_led_by(leader)))
+        let mut missing = String::new();
+        let healthy = wait_for("a healthy cluster", limit, || match self.healthy_leader() {
+            Ok(leader) => Ok(Some(leader)),
+            Err(reason) => {
+                missing = reason;
+                Ok(None)
+            }
+        });
+        healthy.map_err(|error| match error {
+            Error::Timeout { what, limit } => Error::Timeout {
+                what: format!("{what} ({missing})"),
+                limit,
+            },
+            other => other,
         })
     }
 
@@ -216,7 +228,7 @@ impl PatroniCluster {
         })?;
         let formed = wait_for("the cluster forming", START_LIMIT, || {
             self.nodes.iter().try_for_each(port_taken)?;
-            Ok(self.leader().filter(|leader| self.is_led_by(leader)))
+            Ok(self.healthy_leader().ok())
         });
         let Err(Error::Timeout { what, limit }) = formed else {
             return formed.map(drop);
@@ -230,22 +242,32 @@ impl PatroniCluster {
         })
     }
 
-    /// Whether all others stream from this node. A dead replica's connection may linger in the leader's view, so the
-    /// replicas are asked as well.
-    fn is_led_by(&self, leader: &PatroniNode) -> bool {
-        let others = self
-            .nodes
-            .iter()
-            .filter(|node| node.name() != leader.name());
-        let mut others: Vec<&PatroniNode> = others.collect();
-        others.sort_unstable_by_key(|node| node.name());
-        let names: Vec<&str> = others.iter().map(|node| node.name()).collect();
-        let streaming = "SELECT DISTINCT application_name FROM pg_stat_replication \
-                         WHERE state = 'streaming' ORDER BY 1";
-        leader.accepts_writes()
-            && leader.answers(streaming, &names.join("\n"))
-            && others.iter().all(|node| node.says("/replica"))
-            && (!self.synchronous || others.iter().any(|node| node.says("/synchronous")))
+    /// The leader that all others stream from, or what is missing. A dead replica's connection may linger in the leader's
+    /// view, so the replicas are asked as well.
+    fn healthy_leader(&self) -> Result<&PatroniNode, String> {
+        let leader = self.leader().ok_or("nobody leads")?;
+        if !leader.accepts_writes() {
+            return Err(format!("{} accepts no writes yet", leader.name()));
+        }
+        let others = self.nodes.iter();
+        let others: Vec<_> = others.filter(|node| node.name() != leader.name()).collect();
+        for node in &others {
+            let name = node.name();
+            let streams = format!(
+                "SELECT count(*) > 0 FROM pg_stat_replication WHERE application_name = '{name}' \
+                 AND state = 'streaming'"
+            );
+            if !leader.answers(&streams, "t") {
+                return Err(format!("{name} does not stream from {}", leader.name()));
+            }
+            if !node.says("/replica") {
+                return Err(format!("{name} does not say that it is a replica"));
+            }
+        }
+        if self.synchronous && !others.iter().any(|node| node.says("/synchronous")) {
+            return Err("no replica is synchronous".to_owned());
+        }
+        Ok(leader)
     }
 }
 

@@ -58,6 +58,10 @@ pub(super) struct Member<'a> {
 
 impl Member<'_> {
     /// Its settings file. The times are the shortest that work: with a ttl of 3 s no failover ever happens.
+    ///
+    /// etcd is spoken to by its older protocol. By the newer one, Patroni before 3.0.3 takes the lock back from whoever has it
+    /// when it was frozen for longer than its lease, and what the new leader has acknowledged is lost
+    /// (<https://github.com/patroni/patroni/pull/2689>).
     pub(super) fn yaml(&self, config: &PatroniConfig) -> String {
         let (scope, name) = (quoted(self.scope), quoted(self.name));
         let address = |port: u16| quoted(&format!("127.0.0.1:{port}"));
@@ -81,8 +85,8 @@ name: {name}
 restapi:
   listen: {rest}
   connect_address: {rest}
-etcd3:
-  hosts: {etcd}
+etcd:
+  host: {etcd}
 bootstrap:
   dcs:
     ttl: 5

@@ -32,7 +32,8 @@ impl Etcd {
             let (port, peer_port) = (ports::pick()?, ports::pick()?);
             let (client, peer) = (url(port), url(peer_port));
             let mut command = shared.account.server(&programs.etcd, shared.tied);
-            command.args(["--name", "etcd", "--data-dir"]).arg(&dir);
+            command.args(["--name", "etcd", "--enable-v2=true", "--data-dir"]);
+            command.arg(&dir);
             command.args(["--listen-client-urls", &client]);
             command.args(["--advertise-client-urls", &client]);
             command.args(["--listen-peer-urls", &peer]);
