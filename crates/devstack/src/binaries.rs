@@ -90,18 +90,20 @@ pub(crate) struct Patroni {
 impl Patroni {
     /// All of it, or an error that names every package that is missing.
     pub(crate) fn find() -> Result<Self> {
-        let (patroni, etcd) = (find_in_path("patroni"), find_in_path("etcd"));
         let client = Path::new(ETCD_CLIENT).exists();
-        if let (Some(patroni), Some(etcd), true) = (&patroni, &etcd, client) {
-            let (patroni, etcd) = (patroni.clone(), etcd.clone());
-            return Ok(Self { patroni, etcd });
-        }
-        let wanted = [
+        Self::of(find_in_path("patroni"), client, find_in_path("etcd"))
+    }
+
+    fn of(patroni: Option<PathBuf>, client: bool, etcd: Option<PathBuf>) -> Result<Self> {
+        let parts = [
             (patroni.is_some(), "patroni", "patroni"),
             (client, "its etcd client", "python3-etcd"),
             (etcd.is_some(), "etcd", "etcd-server"),
         ];
-        let absent = wanted.iter().filter(|(found, ..)| !found);
+        if let (Some(patroni), true, Some(etcd)) = (patroni, client, etcd) {
+            return Ok(Self { patroni, etcd });
+        }
+        let absent = parts.iter().filter(|(found, ..)| !found);
         let (what, packages): (Vec<_>, Vec<_>) =
             absent.map(|(_, what, package)| (*what, *package)).unzip();
         Err(missing(&what.join(", "), &packages.join(" ")))
@@ -130,5 +132,25 @@ fn missing(what: &str, package: &str) -> Error {
     Error::Missing {
         what: what.to_owned(),
         package: package.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_missing_package_is_named() {
+        let there = || Some(PathBuf::from("/usr/bin/true"));
+        assert!(Patroni::of(there(), true, there()).is_ok());
+        let text = |found: Result<Patroni>| found.unwrap_err().to_string();
+        assert_eq!(
+            text(Patroni::of(None, true, None)),
+            "patroni, etcd is missing: install the Debian package patroni etcd-server"
+        );
+        assert_eq!(
+            text(Patroni::of(there(), false, there())),
+            "its etcd client is missing: install the Debian package python3-etcd"
+        );
     }
 }

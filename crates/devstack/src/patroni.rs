@@ -15,6 +15,7 @@ use crate::error::{During, Error, Result};
 use crate::layout::{hash_of, make_private};
 use crate::logs;
 use crate::postgres::Shared;
+use crate::process;
 use crate::scratch::Scratch;
 use crate::spawn::Spawner;
 use crate::stack::sweep_abandoned;
@@ -24,6 +25,7 @@ mod config;
 mod etcd;
 mod faults;
 mod guard;
+mod health;
 mod node;
 
 pub use config::PatroniConfig;
@@ -34,6 +36,7 @@ use etcd::Etcd;
 use guard::Guard;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
+const END_LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 3;
 
 /// A running cluster. Dropping it ends all of its servers, at once, and removes their files.
@@ -53,14 +56,10 @@ impl PatroniCluster {
     /// Starts a cluster and waits until one node leads and all others stream from it.
     ///
     /// # Errors
-    /// [`Error::Missing`] names the packages to install; [`Error::Start`] shows the end of a server's log.
+    /// [`Error::Missing`] names the packages to install; [`Error::Start`] shows the end of a server's log;
+    /// [`Error::Unusable`] says why there can be no such cluster.
     pub fn start(config: &PatroniConfig) -> Result<Self> {
-        if config.nodes == 0 || (config.synchronous_mode && config.nodes < 2) {
-            let nodes = config.nodes;
-            return Err(Error::Unusable(format!(
-                "{nodes} nodes are too few for such a cluster"
-            )));
-        }
+        check(config)?;
         let programs = Patroni::find()?;
         let mut attempt = 0;
         loop {
@@ -76,69 +75,6 @@ impl PatroniCluster {
     #[must_use]
     pub fn nodes(&self) -> &[PatroniNode] {
         &self.nodes
-    }
-
-    /// The node that now says it leads: of several, the one on the highest timeline. `None` while none does. It says so from
-    /// the moment that it has the lock, which is before it accepts writes.
-    #[must_use]
-    pub fn leader(&self) -> Option<&PatroniNode> {
-        // All at once, as frozen ones take their time.
-        let timelines: Vec<Option<u32>> = thread::scope(|scope| {
-            let nodes = self.nodes.iter();
-            let asked: Vec<_> = nodes
-                .map(|node| scope.spawn(|| node.led_timeline()))
-                .collect();
-            let answers = asked.into_iter();
-            answers
-                .map(|thread| thread.join().unwrap_or_default())
-                .collect()
-        });
-        let leaders = self.nodes.iter().zip(timelines);
-        let leaders = leaders.filter_map(|(node, timeline)| Some((timeline?, node)));
-        leaders
-            .max_by_key(|(timeline, _)| *timeline)
-            .map(|(_, node)| node)
-    }
-
-    /// The nodes that do not lead now.
-    #[must_use]
-    pub fn replicas(&self) -> Vec<&PatroniNode> {
-        let leader = self.leader().map(PatroniNode::name);
-        let nodes = self.nodes.iter();
-        nodes.filter(|node| Some(node.name()) != leader).collect()
-    }
-
-    /// Waits until a node leads and accepts writes.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] after `limit`.
-    pub fn wait_for_leader(&self, limit: Duration) -> Result<&PatroniNode> {
-        wait_for("a leader", limit, || {
-            Ok(self.leader().filter(|leader| leader.accepts_writes()))
-        })
-    }
-
-    /// Waits until a node leads, and every other one is a replica that streams from it; in synchronous mode, until one of
-    /// them is the synchronous one too.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] after `limit`, with what was missing last.
-    pub fn wait_for_healthy(&self, limit: Duration) -> Result<&PatroniNode> {
-        let mut missing = String::new();
-        let healthy = wait_for("a healthy cluster", limit, || match self.healthy_leader() {
-            Ok(leader) => Ok(Some(leader)),
-            Err(reason) => {
-                missing = reason;
-                Ok(None)
-            }
-        });
-        healthy.map_err(|error| match error {
-            Error::Timeout { what, limit } => Error::Timeout {
-                what: format!("{what} ({missing})"),
-                limit,
-            },
-            other => other,
-        })
     }
 
     /// Has another node lead, in order, and returns when it does. Nothing is lost.
@@ -227,54 +163,28 @@ impl PatroniCluster {
                 })
         })?;
         let formed = wait_for("the cluster forming", START_LIMIT, || {
-            self.nodes.iter().try_for_each(port_taken)?;
+            self.nodes.iter().try_for_each(look_at_start)?;
             Ok(self.healthy_leader().ok())
         });
-        let Err(Error::Timeout { what, limit }) = formed else {
-            return formed.map(drop);
-        };
-        let log_path = self.nodes[0].log_path();
-        Err(Error::Start {
-            server: "the Patroni cluster".to_owned(),
-            reason: format!("{what}: not within {limit:?}"),
-            log: logs::since(log_path, 0),
-            log_path: log_path.display().to_string(),
-        })
-    }
-
-    /// The leader that all others stream from, or what is missing. A dead replica's connection may linger in the leader's
-    /// view, so the replicas are asked as well.
-    fn healthy_leader(&self) -> Result<&PatroniNode, String> {
-        let leader = self.leader().ok_or("nobody leads")?;
-        if !leader.accepts_writes() {
-            return Err(format!("{} accepts no writes yet", leader.name()));
+        match formed {
+            Err(Error::Timeout { what, limit }) => Err(start_error(
+                &self.nodes[0],
+                format!("{what}: not within {limit:?}"),
+            )),
+            other => other.map(drop),
         }
-        let others = self.nodes.iter();
-        let others: Vec<_> = others.filter(|node| node.name() != leader.name()).collect();
-        for node in &others {
-            let name = node.name();
-            let streams = format!(
-                "SELECT count(*) > 0 FROM pg_stat_replication WHERE application_name = '{name}' \
-                 AND state = 'streaming'"
-            );
-            if !leader.answers(&streams, "t") {
-                return Err(format!("{name} does not stream from {}", leader.name()));
-            }
-            if !node.says("/replica") {
-                return Err(format!("{name} does not say that it is a replica"));
-            }
-        }
-        if self.synchronous && !others.iter().any(|node| node.says("/synchronous")) {
-            return Err("no replica is synchronous".to_owned());
-        }
-        Ok(leader)
     }
 }
 
 impl Drop for PatroniCluster {
     fn drop(&mut self) {
+        let pids: Vec<i32> = self.nodes.iter().flat_map(PatroniNode::processes).collect();
         // It ends all servers at once: one after another, those that are left would elect each other.
         let _ = self.guard.close();
+        // A dying process has no command line any more, but still its shared memory.
+        let _ = wait_until("the end of a cluster's servers", END_LIMIT, || {
+            Ok(pids.iter().all(|pid| process::has_ended(*pid)))
+        });
         for node in &self.nodes {
             node.destroy();
         }
@@ -283,14 +193,43 @@ impl Drop for PatroniCluster {
     }
 }
 
-/// Patroni goes on trying when PostgreSQL cannot listen.
-fn port_taken(node: &PatroniNode) -> Result<()> {
+/// Patroni ends when it cannot make a cluster, but goes on trying when PostgreSQL cannot listen.
+fn look_at_start(node: &PatroniNode) -> Result<()> {
     let log = logs::since(node.log_path(), 0);
     if log.contains("could not bind IPv4 address") {
         return Err(Error::PortTaken {
             server: node.name().to_owned(),
             port: node.port(),
         });
+    }
+    if node.patroni_pid().is_none() {
+        return Err(start_error(node, "it ended".to_owned()));
+    }
+    Ok(())
+}
+
+fn start_error(node: &PatroniNode, reason: String) -> Error {
+    Error::Start {
+        server: format!("patroni of {}", node.name()),
+        reason,
+        log: logs::since(node.log_path(), 0),
+        log_path: node.log_path().display().to_string(),
+    }
+}
+
+/// Refuses what could be started and would then hang.
+fn check(config: &PatroniConfig) -> Result<()> {
+    let (nodes, dir) = (config.nodes, config.dir.display());
+    if nodes == 0 || (config.synchronous_mode && nodes < 2) {
+        return Err(Error::Unusable(format!(
+            "{nodes} nodes are too few for such a cluster"
+        )));
+    }
+    // `pg_ctl initdb`, by which Patroni makes the first node, puts the path between double quotes for a shell.
+    if dir.to_string().contains(['"', '\\', '$', '`']) {
+        return Err(Error::Unusable(format!(
+            "Patroni cannot make a cluster below {dir}: a shell would change that path"
+        )));
     }
     Ok(())
 }

@@ -98,7 +98,7 @@ impl PatroniNode {
         }
     }
 
-    fn processes(&self) -> Vec<i32> {
+    pub(super) fn processes(&self) -> Vec<i32> {
         let dir = [self.inner.dir.as_os_str().as_bytes(), b"/"].concat();
         let named = process::find(|line| process::contains(line, &dir));
         process::with_descendants(named)

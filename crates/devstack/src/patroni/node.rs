@@ -139,7 +139,7 @@ impl PatroniNode {
     /// answers; what becomes of its PostgreSQL is for the cluster to say. Does nothing when it runs.
     ///
     /// # Errors
-    /// [`Error::Start`] with the end of the log; [`Error::PortTaken`]; [`Error::Gone`] after the cluster was dropped.
+    /// [`Error::Start`] with the end of the log; [`Error::PortTaken`]; another one after the cluster was dropped.
     pub fn start(&self) -> Result<()> {
         self.clear_remains();
         let Inner {

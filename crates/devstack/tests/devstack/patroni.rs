@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use prepnexus_devstack::{PatroniCluster, PatroniConfig, PatroniNode};
+use prepnexus_devstack::{Error, PatroniCluster, PatroniConfig, PatroniNode};
 
 use crate::support::{eventually, is_alive, processes_of, temporary_dir};
 
@@ -55,7 +55,7 @@ fn expect_rows(cluster: &PatroniCluster, rows: &str) {
 fn a_cluster_forms_switches_over_and_leaves_nothing() {
     let base = temporary_dir();
     let cluster = start(&PatroniConfig {
-        dir: base.path().to_owned(),
+        dir: base.path().join("it's a path with spaces"),
         settings: vec![("work_mem".to_owned(), "7MB".to_owned())],
         ..PatroniConfig::for_tests()
     });
@@ -117,7 +117,8 @@ fn a_cluster_forms_switches_over_and_leaves_nothing() {
     timed("dropped", || drop(cluster));
     assert!(!pids.iter().any(|pid| is_alive(&pid.to_string())));
     assert_eq!(processes_of(base.path()), Vec::<String>::new());
-    assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
+    let dirs = base.path().join("it's a path with spaces");
+    assert_eq!(std::fs::read_dir(dirs).unwrap().count(), 0);
 }
 
 #[test]
@@ -173,4 +174,36 @@ fn a_leader_without_its_patroni_goes_on_writing() {
     assert_eq!(cluster.leader().unwrap().name(), new.name());
     expect_rows(&cluster, "new");
     assert_eq!(cluster.leader().unwrap().name(), new.name());
+}
+
+#[test]
+fn what_cannot_form_is_refused() {
+    let refused = |config: &PatroniConfig| match PatroniCluster::start(config) {
+        Err(Error::Unusable(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    let alone = refused(&PatroniConfig {
+        nodes: 1,
+        synchronous_mode: true,
+        ..PatroniConfig::for_tests()
+    });
+    assert!(alone.contains("1 nodes are too few"), "{alone}");
+    let path = refused(&PatroniConfig {
+        dir: temporary_dir().path().join("$HOME"),
+        ..PatroniConfig::for_tests()
+    });
+    assert!(path.contains("$HOME"), "{path}");
+
+    let began = Instant::now();
+    let failed = PatroniCluster::start(&PatroniConfig {
+        settings: vec![(
+            "shared_preload_libraries".to_owned(),
+            "no_such_library".to_owned(),
+        )],
+        ..PatroniConfig::for_tests()
+    });
+    println!("given up after {:?}", began.elapsed());
+    let failed = failed.unwrap_err();
+    assert!(matches!(failed, Error::Start { .. }), "{failed}");
+    assert!(failed.to_string().contains("no_such_library"), "{failed}");
 }
