@@ -22,8 +22,8 @@ const OWN_WRITES: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Session {
     deadline: Deadline,
-    token: Mutex<Option<Token>>,
-    sent_token: bool,
+    sent: Option<Token>,
+    seen: Mutex<Option<Token>>,
     has_key: AtomicBool,
 }
 
@@ -33,8 +33,8 @@ impl Session {
     pub fn new(deadline: Deadline, token: Option<Token>) -> Self {
         Self {
             deadline,
-            token: Mutex::new(token),
-            sent_token: token.is_some(),
+            sent: token,
+            seen: Mutex::new(token),
             has_key: AtomicBool::new(false),
         }
     }
@@ -54,7 +54,7 @@ impl Session {
 
     /// Refuses a token that the client sent and that can't be honoured.
     pub(crate) async fn check_token(&self, cluster: &Cluster) -> Result<(), ContentError> {
-        match self.token().filter(|_| self.sent_token) {
+        match self.sent {
             Some(token) => Ok(cluster.check_token(token, self.deadline).await?),
             None => Ok(()),
         }
@@ -71,7 +71,7 @@ impl Session {
 
     /// How fresh what it reads is to be, for a process that has committed up to `own`.
     fn freshness(&self, own: Option<Token>) -> Freshness {
-        if self.has_key.load(Ordering::Relaxed) && !self.sent_token {
+        if self.has_key.load(Ordering::Relaxed) && self.sent.is_none() {
             return Freshness::Primary;
         }
         let latest = match (self.token(), own) {
@@ -82,7 +82,7 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Token>> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,7 +118,7 @@ impl Content {
         match self.read_at(wanted, session, &work).await {
             Err(ContentError::Storage(
                 StorageError::Unavailable { .. } | StorageError::UnknownToken(_),
-            )) if !session.sent_token && wanted != Freshness::Any => {
+            )) if session.sent.is_none() && wanted != Freshness::Any => {
                 self.read_at(Freshness::Any, session, &work).await
             }
             outcome => outcome,

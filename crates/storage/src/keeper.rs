@@ -12,12 +12,13 @@ pub(crate) async fn keep(node: Arc<Node>, monitor: Arc<Monitor>, index: usize) {
     monitor.first_look().await;
     loop {
         let topology = monitor.topology();
+        let generation = node.generation();
         let is_up = topology.nodes[index].state == NodeState::Up;
         if is_up
             && node.breaker.allows()
             && let Err(error) = node.pool.tend().await
         {
-            node.judge(&error);
+            node.judge(&error, generation);
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -18,7 +18,7 @@ const FAILURE: Duration = Duration::from_secs(1);
 /// A new sample weighs one in this many.
 const WEIGHT: u64 = 8;
 /// Without new samples the average halves in this time.
-const HALF_LIFE: Duration = Duration::from_millis(500);
+const HALF_LIFE: Duration = Duration::from_millis(100);
 
 /// The load of one node.
 #[derive(Debug, Default)]

@@ -106,7 +106,7 @@ impl Node {
             let session = match deadline.limit("a connection", getting).await? {
                 None => return Err(Error::went_away(&self.label)),
                 Some(Err(error)) => {
-                    self.judge(&error);
+                    self.judge(&error, generation.number);
                     return Err(error);
                 }
                 Some(Ok(session)) => session,
@@ -123,8 +123,8 @@ impl Node {
         }
     }
 
-    /// Draws the consequences of an error that happened on this node.
-    pub(crate) fn judge(&self, error: &Error) {
+    /// Draws the consequences of an error that happened on this node, in that generation of it.
+    pub(crate) fn judge(&self, error: &Error, generation: u64) {
         match error.verdict() {
             Verdict::Node => {
                 self.set_last_error(error.chain());
@@ -133,7 +133,7 @@ impl Node {
                 self.look_now.notify_one();
             }
             Verdict::StaleRole => {
-                self.begin_generation();
+                self.generations.end(generation);
                 self.look_now.notify_one();
             }
             Verdict::Refusal => self.set_last_error(error.chain()),
@@ -146,9 +146,14 @@ impl Node {
         self.generations.advance();
     }
 
+    /// The number of its present generation.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generations.number()
+    }
+
     /// Notes that the node had everything up to `position`, as a session of `generation` saw.
     pub(crate) fn note_position(&self, generation: u64, position: u64) {
-        if generation == self.generations.number() {
+        if generation == self.generation() {
             self.progress.note(position);
         }
     }

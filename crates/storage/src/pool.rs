@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{Object, Pool as DeadPool, PoolError, Timeouts};
 
 pub(crate) use generation::{Generation, Generations};
-pub(crate) use session::SessionManager;
+pub(crate) use session::{Session, SessionManager};
 
 use crate::{connect::Connector, error::Error, node::PoolStatus};
 

@@ -4,6 +4,7 @@
 //! that is not waited for to its end (the deadline passed, the request went away, or the node was
 //! found to be away) is cancelled on the server, and its connection is not used again.
 
+mod cancel;
 mod run;
 mod seen;
 
@@ -20,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
+use self::{cancel::cancel, run::timed};
 use crate::{
     config::NodeAddr,
     deadline::Deadline,
@@ -31,9 +33,6 @@ use crate::{
     row::Row,
     topology::Role,
 };
-
-/// How long the server may take to hear of a cancellation: it goes over a connection of its own.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a connection needs beyond itself.
 #[derive(Clone)]
@@ -155,7 +154,8 @@ impl ReadConn {
     }
 
     pub(crate) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), Error> {
-        self.run(name, self.session().batch_execute(sql)).await
+        self.run(name, timed(self.session().batch_execute(sql)))
+            .await
     }
 
     /// No statement runs after this.
@@ -226,14 +226,9 @@ impl Drop for ReadConn {
             return;
         };
         // Out of the pool: its place is free at once, and nobody meets what it still has to say.
-        let client = Pooled::take(session);
-        if running && !client.is_closed() {
-            let (tls, token) = (self.around.tls.clone(), client.cancel_token());
-            let cancelling = async move {
-                // Best effort: a server that can't be reached ends the statement by its timeout.
-                let _told = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(tls)).await;
-                drop(client);
-            };
+        let session = Pooled::take(session);
+        if running && !session.is_closed() {
+            let cancelling = cancel(session, self.node.addr.clone(), self.around.tls.clone());
             self.around.tasks.spawn_on(cancelling, &self.around.runtime);
         }
     }

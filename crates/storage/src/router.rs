@@ -63,7 +63,11 @@ fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Op
         }
     };
     let busy = |index: usize| (nodes[index].users(), nodes[index].load.latency(now));
-    Some(if is_cheaper(busy(other), busy(one)) { other } else { one })
+    Some(if is_cheaper(busy(other), busy(one)) {
+        other
+    } else {
+        one
+    })
 }
 
 /// Whether a node is the cheaper one, of two by the requests under way and the recent latency. About

@@ -28,6 +28,8 @@ mod password;
 mod plans;
 #[path = "storage/pool.rs"]
 mod pool;
+#[path = "storage/pooler.rs"]
+mod pooler;
 #[path = "storage/posts.rs"]
 mod posts;
 #[path = "storage/promotion.rs"]

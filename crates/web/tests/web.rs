@@ -16,6 +16,8 @@ mod bodies;
 mod change;
 #[path = "web/client.rs"]
 mod client;
+#[path = "web/consistency.rs"]
+mod consistency;
 #[path = "web/create.rs"]
 mod create;
 #[path = "web/docs.rs"]

@@ -121,8 +121,15 @@ impl Cluster {
                 Err(error) => error,
             };
             attempts_left -= 1;
-            let elsewhere =
-                error.is_worth_another_node() || matches!(error, Error::Saturated { .. });
+            // A replica that has too much to do must not make the primary have too much to do.
+            let others = || {
+                let replicas = router::replicas(&topology, &self.0.nodes);
+                replicas
+                    .iter()
+                    .any(|other| *other != index && !failed.contains(other))
+            };
+            let elsewhere = error.is_worth_another_node()
+                || (matches!(error, Error::Saturated { .. }) && others());
             if !elsewhere || attempts_left == 0 || deadline.has_passed() || failed.contains(&index)
             {
                 return Err(error);
@@ -163,8 +170,22 @@ impl Cluster {
             .copied()
             .filter(|i| !failed.contains(i))
             .collect();
-        if let Some(index) = router::elect(&untried, nodes, self.0.slow_start) {
-            return Ok((index, if failed.is_empty() { "any" } else { "retry" }));
+        // When all were away there is no warm node to spare them, and the primary least of all.
+        let is_warm =
+            |index: usize| nodes[index].ramp.share(Instant::now(), self.0.slow_start) >= 1.0;
+        let primary_is_warm = primary.is_some_and(is_warm);
+        let elected = if primary_is_warm {
+            router::elect(&untried, nodes, self.0.slow_start)
+        } else {
+            router::elect_any(&untried, nodes)
+        };
+        if let Some(index) = elected {
+            let reason = match (failed.is_empty(), primary) {
+                (false, _) => "retry",
+                (true, Some(_)) => "any",
+                (true, None) => "no_primary",
+            };
+            return Ok((index, reason));
         }
         let reason = if !untried.is_empty() {
             "slow_start"
@@ -177,14 +198,12 @@ impl Cluster {
             return Ok((index, reason));
         }
         // Nobody else is left: those that are still rising, then those that failed.
-        let last = router::elect_any(&untried, nodes)
-            .map(|index| (index, "no_primary"))
-            .or_else(|| {
-                router::elect_any(&all, nodes)
-                    .or(primary)
-                    .map(|index| (index, "retry"))
-            });
-        last.ok_or_else(|| self.no("node"))
+        let rising = router::elect_any(&untried, nodes);
+        let last = rising
+            .or_else(|| router::elect_any(&all, nodes))
+            .or(primary);
+        last.map(|index| (index, "retry"))
+            .ok_or_else(|| self.no("node"))
     }
 
     /// A replica that has replayed up to the token, now or within a few milliseconds; else the primary.

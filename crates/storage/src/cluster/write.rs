@@ -42,6 +42,9 @@ impl Next {
     }
 }
 
+/// The longest to look again at all nodes: one of them may be frozen.
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
+
 /// A write that is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed<T> {
@@ -188,8 +191,9 @@ impl Cluster {
     async fn find_primary_again(&self, deadline: Deadline, outcome_is_unknown: bool) -> bool {
         let monitor = &self.0.monitor;
         let looking = monitor.look_again(Instant::now());
+        let limit = Deadline::after(deadline.left().min(LOOK_LIMIT));
         // Late or not: what is known then decides.
-        let _looked = deadline.limit("a primary", looking).await;
+        let _looked = limit.limit("a primary", looking).await;
         if !outcome_is_unknown {
             return true;
         }

@@ -41,11 +41,20 @@ impl Generations {
 
     /// Begins the next one: whoever waits for an answer of the last is told that none will come.
     pub(crate) fn advance(&self) {
-        let last = self.0.rcu(|last| Generation {
-            number: last.number + 1,
-            over: CancellationToken::new(),
-        });
-        last.over.cancel();
+        self.end(self.number());
+    }
+
+    /// Ends the generation of that number, if it is the present one.
+    pub(crate) fn end(&self, number: u64) {
+        let present = self.present();
+        if present.number == number {
+            let next = Arc::new(Generation {
+                number: number + 1,
+                over: CancellationToken::new(),
+            });
+            let last = self.0.compare_and_swap(&present, next);
+            last.over.cancel();
+        }
     }
 }
 
@@ -62,6 +71,8 @@ mod tests {
         assert_eq!(first.outlast(std::future::pending::<()>()).await, None);
         let second = generations.present();
         assert_eq!((first.number, second.number), (0, 1));
+        generations.end(0);
+        assert_eq!(generations.number(), 1, "what is over ends nothing");
         assert_eq!(second.outlast(async { 2 }).await, Some(2));
     }
 }

@@ -1,6 +1,9 @@
 //! How one statement runs: metered, under the deadline, no longer than its node is there, and judged.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use tokio_postgres::{Row, Statement};
 
@@ -15,6 +18,14 @@ use crate::{
 /// What a request waits for that waits for a statement.
 const STATEMENT: &str = "a statement";
 
+/// What `statement` answers and how long that took: the preparation, which is made once, apart.
+pub(super) async fn timed<T, E>(
+    statement: impl Future<Output = Result<T, E>>,
+) -> Result<(T, Duration), E> {
+    let began = Instant::now();
+    statement.await.map(|value| (value, began.elapsed()))
+}
+
 impl ReadConn {
     pub(crate) async fn execute(
         &self,
@@ -24,11 +35,9 @@ impl ReadConn {
         self.run(name_of(sql), async {
             if self.around.prepares {
                 let statement = self.prepare(sql).await?;
-                self.session()
-                    .execute(&statement, &for_driver(params))
-                    .await
+                timed(self.session().execute(&statement, &for_driver(params))).await
             } else {
-                self.session().execute_typed(sql, &with_types(params)).await
+                timed(self.session().execute_typed(sql, &with_types(params))).await
             }
         })
         .await
@@ -42,9 +51,9 @@ impl ReadConn {
         self.run(name_of(sql), async {
             if self.around.prepares {
                 let statement = self.prepare(sql).await?;
-                self.session().query(&statement, &for_driver(params)).await
+                timed(self.session().query(&statement, &for_driver(params))).await
             } else {
-                self.session().query_typed(sql, &with_types(params)).await
+                timed(self.session().query_typed(sql, &with_types(params))).await
             }
         })
         .await
@@ -57,7 +66,7 @@ impl ReadConn {
     pub(super) async fn run<T>(
         &self,
         name: &'static str,
-        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        statement: impl Future<Output = Result<(T, Duration), tokio_postgres::Error>>,
     ) -> Result<T, Error> {
         if self.has_ended() {
             return Err(Error::TransactionEnded);
@@ -69,10 +78,9 @@ impl ReadConn {
             return Err(Error::went_away(&self.node.label));
         };
         self.running.fetch_sub(1, Ordering::Relaxed);
-        let time = began.elapsed();
-        metric::query(name, self.role, time);
+        metric::query(name, self.role, began.elapsed());
         let error = match outcome {
-            Ok(value) => {
+            Ok((value, time)) => {
                 self.node.load.note_answer(time);
                 return Ok(value);
             }
@@ -90,7 +98,7 @@ impl ReadConn {
 
     /// Draws the consequences of a statement's error, for the node and for this connection.
     fn learn_from(&self, error: &Error) {
-        self.node.judge(error);
+        self.node.judge(error, self.generation.number);
         match error.verdict() {
             Verdict::Node | Verdict::Connection => self.break_off(),
             Verdict::StaleRole => {

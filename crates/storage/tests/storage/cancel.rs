@@ -9,6 +9,9 @@ use crate::support::{
     INSERT_ITEM, SOON, cluster, is_running, item_names, items, make_items, patience, warm,
 };
 
+/// Well before the server would end a statement by itself.
+const BEFORE_ITS_TIMEOUT: Duration = Duration::from_secs(15);
+
 const SLEEP: &str = "-- sleeper\nSELECT pg_sleep(600)";
 const SLEEPER: &str = "-- sleeper%";
 
@@ -30,7 +33,10 @@ async fn a_read_that_is_dropped_is_cancelled_and_frees_its_place() {
         // Dropped. Its place is free at once, and the statement ends soon.
         let conn = cluster.read(Freshness::Any, patience()).await.unwrap();
         conn.query_one("-- one\nSELECT 1", &[]).await.unwrap();
-        wait_until("its end", SOON, async || !is_running(&db, SLEEPER).await).await;
+        wait_until("its end", BEFORE_ITS_TIMEOUT, async || {
+            !is_running(&db, SLEEPER).await
+        })
+        .await;
     }
     assert_eq!(cluster.status()[0].pool.in_use, 0);
 }
@@ -54,7 +60,10 @@ async fn a_read_ends_by_its_deadline_and_is_cancelled() {
     );
     assert!(began.elapsed() < Duration::from_secs(3));
     drop(conn);
-    wait_until("its end", SOON, async || !is_running(&db, SLEEPER).await).await;
+    wait_until("its end", BEFORE_ITS_TIMEOUT, async || {
+        !is_running(&db, SLEEPER).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -68,7 +77,10 @@ async fn a_write_ends_by_its_deadline_and_leaves_nothing() {
     });
     let error = write.await.unwrap_err();
     assert!(matches!(error, Error::Deadline { .. }), "{error}");
-    wait_until("its end", SOON, async || !is_running(&db, "%").await).await;
+    wait_until("its end", BEFORE_ITS_TIMEOUT, async || {
+        !is_running(&db, "%").await
+    })
+    .await;
     assert_eq!(item_names(&db).await, "");
     assert_eq!(cluster.status()[0].breaker.as_str(), "closed");
 }
@@ -84,7 +96,10 @@ async fn a_swallowed_deadline_is_no_commit() {
         Ok::<_, Error>(())
     });
     assert!(matches!(write.await, Err(Error::TransactionFailed)));
-    wait_until("its end", SOON, async || !is_running(&db, "%").await).await;
+    wait_until("its end", BEFORE_ITS_TIMEOUT, async || {
+        !is_running(&db, "%").await
+    })
+    .await;
     assert_eq!(item_names(&db).await, "");
 }
 
@@ -119,7 +134,10 @@ async fn a_write_that_is_dropped_before_commit_leaves_nothing() {
         outcome = writing => panic!("{outcome:?}"),
         () = wait_until("the insert", SOON, async || is_running(&db, idle).await) => {}
     }
-    wait_until("its end", SOON, async || !is_running(&db, idle).await).await;
+    wait_until("its end", BEFORE_ITS_TIMEOUT, async || {
+        !is_running(&db, idle).await
+    })
+    .await;
     assert_eq!(item_names(&db).await, "");
     assert_eq!(cluster.status()[0].pool.in_use, 0);
 }

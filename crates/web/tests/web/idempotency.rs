@@ -127,3 +127,39 @@ fn a_repeat_is_answered_although_its_time_is_no_longer_ahead() {
     create(&api, &key, "two", &body).problem(422, "invalid_fields");
     assert_eq!(count(&api), "1");
 }
+
+#[test]
+fn a_change_and_a_deletion_are_done_once_per_key_too() {
+    let api = Api::start();
+    let key = api.key(Role::Author);
+    let post = api.post(&key, &json!({"title": "A", "status": "published"}));
+    let path = format!("/api/v1/posts/{}", post["id"]);
+    let etag = api.read(&key, &post["id"]).etag().to_owned();
+    let patch = |name: &str, title: &str| {
+        let call = api.call("PATCH", &path).key(&key).if_match(&etag);
+        let call = call.header("idempotency-key", name);
+        call.json(&json!({"title": title})).send()
+    };
+    let first = patch("one", "B").expect(200);
+    assert_eq!(first.header("idempotency-replayed"), None);
+    // Without its key the repeat would fail: the revision has moved on.
+    let again = patch("one", "B").expect(200);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body, first.body);
+    patch("two", "C").problem(412, "revision_mismatch");
+    patch("one", "C").problem(422, "idempotency_key_reused");
+    let delete = |name: &str| {
+        let call = api.call("DELETE", &path).key(&key).if_match("*");
+        call.header("idempotency-key", name).send()
+    };
+    delete("one").problem(422, "idempotency_key_reused");
+    assert_eq!(
+        delete("three").expect(204).header("idempotency-replayed"),
+        None
+    );
+    assert_eq!(
+        delete("three").expect(204).header("idempotency-replayed"),
+        Some("true")
+    );
+    delete("four").problem(404, "not_found");
+}
