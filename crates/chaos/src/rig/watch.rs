@@ -1,0 +1,132 @@
+//! What the routers see, noted in the history as it changes.
+
+use std::{sync::Arc, time::Duration};
+
+use prepnexus_storage::{Cluster, NodeState, Role, Topology};
+use tokio::time::timeout;
+
+use super::{Rig, SOON, patience};
+use crate::{
+    error::Error,
+    history::{Recorder, What},
+};
+
+/// How late a change is noted at most.
+const PERIOD: Duration = Duration::from_millis(10);
+
+impl Rig {
+    /// Begins to note what the routers see.
+    pub(super) fn watched(mut self) -> Self {
+        for (index, cluster) in self.nodes.clusters.iter().enumerate() {
+            let watching = watch(index, cluster.clone(), self.nodes.recorder.clone());
+            let stop = self.stop.clone();
+            self.watchers.push(tokio::spawn(async move {
+                stop.run_until_cancelled(watching).await;
+            }));
+        }
+        self
+    }
+
+    /// Waits until all routers know a primary and all replicas serve.
+    pub(crate) async fn all_serve(&self) -> Result<(), Error> {
+        for cluster in self.clusters() {
+            cluster.wait_for_primary(patience()).await?;
+        }
+        let replicas = self.size() - 1;
+        let all = |rig: &Self| {
+            rig.clusters()
+                .iter()
+                .all(|cluster| serving(&cluster.topology()) == replicas)
+        };
+        self.until("all replicas serving", SOON, all)
+            .await
+            .map(drop)
+    }
+
+    /// Waits until all routers see that server as the primary, or none; the moment.
+    pub(crate) async fn until_primary(&self, node: Option<usize>) -> Result<u64, Error> {
+        let seen = |rig: &Self| {
+            rig.clusters()
+                .iter()
+                .all(|cluster| cluster.topology().primary == node)
+        };
+        self.until("a change of the primary", SOON, seen).await
+    }
+
+    /// Waits until all routers see that server serve as a replica, or not; the moment.
+    pub(crate) async fn until_serves(&self, node: usize, wanted: bool) -> Result<u64, Error> {
+        let seen = |rig: &Self| {
+            rig.clusters()
+                .iter()
+                .all(|cluster| serves(&cluster.topology(), node) == wanted)
+        };
+        self.until("a change of a replica", SOON, seen).await
+    }
+
+    /// The first moment after `from_us` at which the last of the routers saw what `wanted` names.
+    pub(crate) fn noticed(
+        &self,
+        from_us: u64,
+        wanted: impl Fn(usize, &What) -> bool,
+    ) -> Option<u64> {
+        let routers = 0..self.clusters().len();
+        let first = |router| {
+            self.recorder().look(|history| {
+                let mut later = history.events.iter().filter(|event| event.at_us >= from_us);
+                later
+                    .find(|event| wanted(router, &event.what))
+                    .map(|event| event.at_us)
+            })
+        };
+        let moments: Option<Vec<u64>> = routers.map(first).collect();
+        moments?.into_iter().max()
+    }
+
+    /// The moment at which the last router stopped, or began, to use that replica.
+    pub(crate) fn noticed_replica(&self, from_us: u64, node: usize, serves: bool) -> Option<u64> {
+        self.noticed(from_us, |router, what| {
+            *what
+                == What::Node {
+                    cluster: router,
+                    node,
+                    serves,
+                }
+        })
+    }
+}
+
+async fn watch(index: usize, cluster: Cluster, recorder: Recorder) {
+    let mut last: Option<Arc<Topology>> = None;
+    loop {
+        let now = cluster.topology();
+        if last.as_ref().map(|last| last.primary) != Some(now.primary) {
+            recorder.note(What::Primary {
+                cluster: index,
+                node: now.primary,
+            });
+        }
+        for node in 0..now.nodes.len() {
+            let is = serves(&now, node);
+            if last.as_ref().map(|last| serves(last, node)) != Some(is) {
+                recorder.note(What::Node {
+                    cluster: index,
+                    node,
+                    serves: is,
+                });
+            }
+        }
+        last = Some(now);
+        // A look that is published just before this waits is seen a moment later.
+        let _seen = timeout(PERIOD, cluster.next_look()).await;
+    }
+}
+
+fn serves(topology: &Topology, node: usize) -> bool {
+    let view = &topology.nodes[node];
+    view.role == Role::Replica && view.state == NodeState::Up
+}
+
+fn serving(topology: &Topology) -> usize {
+    let nodes = 0..topology.nodes.len();
+    nodes.filter(|node| serves(topology, *node)).count()
+}
