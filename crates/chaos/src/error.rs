@@ -1,6 +1,6 @@
 //! Why a scenario could not be played. A broken limit is no error: it is a measurement.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Why a scenario could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,14 @@ pub enum Error {
         what: String,
         /// How long.
         limit: Duration,
+    },
+    /// A history could not be kept.
+    #[error("can't write {}", path.display())]
+    Keep {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
     },
     /// A scenario that nobody knows.
     #[error("no scenario is called {name:?}; there are: {known}")]

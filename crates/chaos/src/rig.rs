@@ -20,6 +20,7 @@ use crate::{
     client::{Nodes, SCHEMA},
     error::Error,
     history::{History, Recorder},
+    scenarios::Setting,
 };
 
 /// For everything that is to happen by itself, on a busy machine.
@@ -225,15 +226,21 @@ impl Rig {
     }
 }
 
-/// Plays `scenario` on a rig of that shape, and closes it whatever came of it.
+/// Plays `scenario` on a rig of that shape, and closes it whatever came of it. The history is kept as
+/// `name` where the setting says so.
 pub(crate) async fn on_rig<T>(
+    setting: &Setting,
+    name: &str,
     shape: Shape,
     scenario: impl AsyncFnOnce(&Rig) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let rig = Rig::start(shape).await?;
     let outcome = scenario(&rig).await;
+    let kept = setting.keep(name, &rig.history());
     rig.close().await;
-    outcome
+    let outcome = outcome?;
+    kept?;
+    Ok(outcome)
 }
 
 /// A deadline that nothing reaches.

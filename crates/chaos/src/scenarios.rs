@@ -11,9 +11,9 @@ mod old_primary;
 mod pairs;
 mod promotion;
 
-use std::{path::PathBuf, pin::Pin, time::Duration};
+use std::{fs, path::PathBuf, pin::Pin, time::Duration};
 
-use crate::{error::Error, measure::Measure};
+use crate::{error::Error, history::History, measure::Measure};
 
 /// The programs that the scenarios over HTTP start.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Setting {
     pub patience: f64,
     /// Without them, the scenarios over HTTP can't be played.
     pub programs: Option<Programs>,
+    /// A directory to keep each history in, as JSON.
+    pub histories: Option<PathBuf>,
 }
 
 impl Setting {
@@ -48,6 +50,7 @@ impl Setting {
             runs: 1,
             patience: 1.0,
             programs,
+            histories: None,
         }
     }
 
@@ -63,6 +66,19 @@ impl Setting {
     /// One of two numbers of seconds.
     fn seconds(&self, full: f64, quick: f64) -> Duration {
         Duration::from_secs_f64(if self.quick { quick } else { full })
+    }
+
+    /// Keeps a history, where that is wanted.
+    pub(crate) fn keep(&self, name: &str, history: &History) -> Result<(), Error> {
+        let Some(dir) = &self.histories else {
+            return Ok(());
+        };
+        let path = dir.join(format!("{name}-{}.json", self.run + 1));
+        let text = serde_json::to_string(history);
+        let text = text.expect("a history has no maps, and so no keys that are not text");
+        fs::create_dir_all(dir)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|source| Error::Keep { path, source })
     }
 
     /// A limit of time, in milliseconds.

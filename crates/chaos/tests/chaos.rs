@@ -1,7 +1,7 @@
 //! The short form of every scenario, on real servers, one after the other: they measure time. The limits of time
 //! are generous, for a machine that does other things meanwhile; `./dev chaos` judges them as they are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use prepnexus_chaos::{Programs, Setting, choose, run};
 use tokio::sync::Mutex;
@@ -15,7 +15,8 @@ async fn play(name: &str) {
     let _turn = TURN.lock().await;
     let setting = Setting {
         patience: PATIENCE,
-        ..Setting::quick(Some(Programs { api: api() }))
+        histories: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("histories")),
+        ..Setting::quick(Some(Programs { api: api_binary() }))
     };
     let chosen = choose(&[name.to_owned()]).unwrap();
     let report = run(&chosen, &setting, 1, |line| println!("{line}")).await;
@@ -24,7 +25,7 @@ async fn play(name: &str) {
 }
 
 /// The binary that the same build made. In `./dev test` it is there; alone, `cargo build -p prepnexus-api` makes it.
-fn api() -> PathBuf {
+fn api_binary() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(2).unwrap().join("api")
 }

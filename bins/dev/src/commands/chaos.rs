@@ -1,6 +1,8 @@
-//! `./dev chaos`: the fault suite. It prints a table, writes the same as JSON, and fails when a limit is broken.
+//! `./dev chaos`: the fault suite. It prints a table, writes the same as JSON below target/chaos/ beside the histories that
+//! were judged, and fails when a limit is broken.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -36,11 +38,13 @@ pub(crate) fn chaos(session: &Session, arguments: &Arguments) -> Result<ExitCode
     note("building the release binaries");
     let api = Binaries::build(session)?.path("api")?;
     let programs = Some(Programs { api });
-    let (setting, runs) = if arguments.quick {
+    let dir = session.project.root().join("target/chaos");
+    let (mut setting, runs) = if arguments.quick {
         (Setting::quick(programs), 1)
     } else {
         (Setting::full(programs), RUNS)
     };
+    setting.histories = Some(dir.join("histories"));
     let runs = arguments.runs.unwrap_or(runs);
     let runtime = Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("can't start a runtime")?;
@@ -51,7 +55,7 @@ pub(crate) fn chaos(session: &Session, arguments: &Arguments) -> Result<ExitCode
         }
     })?;
     say(report.table().trim_end());
-    write(session, &report)?;
+    write(&dir, &report)?;
     Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
@@ -69,10 +73,9 @@ async fn interrupted(interrupts: &Interrupts) -> anyhow::Error {
     }
 }
 
-/// Writes `target/chaos/report.json`.
-fn write(session: &Session, report: &Report) -> Result<()> {
-    let dir = session.project.root().join("target/chaos");
-    fs::create_dir_all(&dir).with_context(|| format!("can't make {}", dir.display()))?;
+/// Writes `report.json`.
+fn write(dir: &Path, report: &Report) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("can't make {}", dir.display()))?;
     let path = dir.join("report.json");
     fs::write(&path, report.json() + "\n")
         .with_context(|| format!("can't write {}", path.display()))?;

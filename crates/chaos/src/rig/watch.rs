@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use prepnexus_storage::{Cluster, NodeState, Role, Topology};
+use prepnexus_storage::{Cluster, NodeState, NodeView, Role, Topology};
 use tokio::time::timeout;
 
 use super::{Rig, SOON, patience};
@@ -41,6 +41,29 @@ impl Rig {
         self.until("all replicas serving", SOON, all)
             .await
             .map(drop)
+            .map_err(|error| self.with_views(error))
+    }
+
+    /// Says what the routers see instead of what was waited for.
+    fn with_views(&self, error: Error) -> Error {
+        let Error::Timeout { what, limit } = error else {
+            return error;
+        };
+        let view = |view: &NodeView| {
+            let (role, state) = (view.role.as_str(), view.state.as_str());
+            let seen = view.observation.as_ref();
+            let place = seen.map(|seen| (seen.timeline, seen.position));
+            let reason = view.last_error.as_deref().unwrap_or_default();
+            format!("{} {role} {state} {place:?} {reason}", view.addr)
+        };
+        let topologies = self.clusters().iter().map(Cluster::topology);
+        let views = topologies.map(|topology| {
+            let nodes: Vec<String> = topology.nodes.iter().map(view).collect();
+            format!("primary {:?} of [{}]", topology.primary, nodes.join("; "))
+        });
+        let views: Vec<String> = views.collect();
+        let what = format!("{what}: {}", views.join(" and "));
+        Error::Timeout { what, limit }
     }
 
     /// Waits until all routers see that server as the primary, or none; the moment.

@@ -32,7 +32,10 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
         clusters: 1,
         ..Shape::default()
     };
-    on_rig(shape, async |rig| over_http(rig, &setting, &programs).await).await
+    on_rig(&setting, "api", shape, async |rig| {
+        over_http(rig, &setting, &programs).await
+    })
+    .await
 }
 
 async fn over_http(

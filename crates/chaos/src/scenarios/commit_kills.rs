@@ -24,7 +24,10 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
         synchronous: true,
         ..Shape::default()
     };
-    on_rig(shape, async |rig| kill_again(rig, &setting).await).await
+    on_rig(&setting, "commit_kills", shape, async |rig| {
+        kill_again(rig, &setting).await
+    })
+    .await
 }
 
 async fn kill_again(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

@@ -40,14 +40,19 @@ const ALONE: Names = Names {
 };
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    let mut measures = on_rig(Shape::default(), async |rig| {
+    let mut measures = on_rig(&setting, "frozen_primary", Shape::default(), async |rig| {
         form(rig, &setting, &WHOLE, PgNode::freeze, 4.0).await
     })
     .await?;
-    let alone = on_rig(Shape::default(), async |rig| {
-        // A router makes a new connection now and then, and so notices.
-        form(rig, &setting, &ALONE, PgNode::freeze_postmaster, 9.0).await
-    });
+    let alone = on_rig(
+        &setting,
+        "frozen_postmaster",
+        Shape::default(),
+        async |rig| {
+            // A router makes a new connection now and then, and so notices.
+            form(rig, &setting, &ALONE, PgNode::freeze_postmaster, 9.0).await
+        },
+    );
     measures.extend(alone.await?);
     Ok(measures)
 }

@@ -17,7 +17,10 @@ const PROBE_MS: f64 = 200.0;
 const TICK_MS: f64 = 1.0;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| freeze(rig, &setting).await).await
+    on_rig(&setting, "frozen_replica", Shape::default(), async |rig| {
+        freeze(rig, &setting).await
+    })
+    .await
 }
 
 async fn freeze(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

@@ -21,7 +21,10 @@ use crate::{
 const NODE: usize = 1;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| lag(rig, &setting).await).await
+    on_rig(&setting, "lag", Shape::default(), async |rig| {
+        lag(rig, &setting).await
+    })
+    .await
 }
 
 async fn lag(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

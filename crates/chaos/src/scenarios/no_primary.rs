@@ -14,7 +14,10 @@ use crate::{
 };
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| without(rig, &setting).await).await
+    on_rig(&setting, "no_primary", Shape::default(), async |rig| {
+        without(rig, &setting).await
+    })
+    .await
 }
 
 async fn without(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

@@ -23,7 +23,10 @@ use crate::{
 const NEWCOMERS: usize = 5;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| return_of(rig, &setting).await).await
+    on_rig(&setting, "old_primary", Shape::default(), async |rig| {
+        return_of(rig, &setting).await
+    })
+    .await
 }
 
 async fn return_of(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

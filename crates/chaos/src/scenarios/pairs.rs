@@ -24,7 +24,10 @@ const PAIRS: u32 = 100_000;
 const RATE: u32 = 350;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| pairs(rig, &setting).await).await
+    on_rig(&setting, "pairs", Shape::default(), async |rig| {
+        pairs(rig, &setting).await
+    })
+    .await
 }
 
 async fn pairs(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {

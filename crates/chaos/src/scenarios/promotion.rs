@@ -15,7 +15,10 @@ use crate::{
 };
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    on_rig(Shape::default(), async |rig| promote(rig, &setting).await).await
+    on_rig(&setting, "promotion", Shape::default(), async |rig| {
+        promote(rig, &setting).await
+    })
+    .await
 }
 
 async fn promote(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
