@@ -1,6 +1,8 @@
 //! Where the database is, and how long to wait for it: [`ClusterConfig`] as settings.
 
-use std::fs;
+mod tuning;
+
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use prepnexus_storage::config::InvalidConfig;
 use prepnexus_storage::{ClusterConfig, NodeAddr, Secret, SslMode};
 
 use crate::error::SettingsError;
-use crate::value::{Hosts, Ports, count, duration, name, present, secret};
+use crate::value::{Hosts, Ports, duration, name, present, secret};
+
+pub use self::tuning::{Pooler, TuningSettings};
 
 /// How to reach the database.
 #[derive(Debug, Clone, Args)]
@@ -69,14 +73,8 @@ pub struct DatabaseSettings {
     /// What the URL leaves out has its default; the variables above are then not looked at.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", value_parser = secret, hide_env_values = true, global = true)]
     pub database_url: Option<Secret>,
-    /// The most connections to one server.
-    #[arg(long, env = "DB_POOL_SIZE", default_value = "16", value_name = "N", value_parser = count, hide_env_values = true, global = true)]
-    pub db_pool_size: usize,
-    /// The most requests that wait for a connection to one server; one more fails at once.
-    #[arg(long, env = "DB_POOL_QUEUE", default_value = "256", value_name = "N", value_parser = count, hide_env_values = true, global = true)]
-    pub db_pool_queue: usize,
     /// The longest that connecting may take. A connect_timeout in DATABASE_URL wins.
-    #[arg(long, env = "DB_CONNECT_TIMEOUT", default_value = "2s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
+    #[arg(long, env = "DB_CONNECT_TIMEOUT", default_value = "1s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub db_connect_timeout: Duration,
     /// The longest that work without a deadline of its own may take, waiting included.
     #[arg(long, env = "DB_DEADLINE", default_value = "5s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
@@ -90,6 +88,9 @@ pub struct DatabaseSettings {
     /// The longest that a probe may take before the server counts as down.
     #[arg(long, env = "DB_PROBE_TIMEOUT", default_value = "500ms", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub db_probe_timeout: Duration,
+    /// How connections are kept, and which replica serves what.
+    #[command(flatten)]
+    pub tuning: TuningSettings,
 }
 
 impl DatabaseSettings {
@@ -107,12 +108,11 @@ impl DatabaseSettings {
             config.connect_timeout = self.db_connect_timeout;
         }
         config.application_name = application_name.to_owned();
-        config.pool_size = self.db_pool_size;
-        config.pool_queue = self.db_pool_queue;
         config.default_deadline = self.db_deadline;
         config.statement_timeout = self.db_statement_timeout;
         config.probe_interval = self.db_probe_interval;
         config.probe_timeout = self.db_probe_timeout;
+        let config = self.tuning.apply(config);
         let named = |invalid: InvalidConfig| match url {
             Some(_) => SettingsError::invalid("DATABASE_URL", invalid.to_string()),
             None => SettingsError::invalid(variable_of(invalid.field), invalid.detail),
@@ -132,36 +132,40 @@ impl DatabaseSettings {
             database: self.db_name.clone(),
             user: self.db_user.clone(),
             password: self.password()?,
+            password_file: self.password_file().cloned(),
             ssl_mode: self.db_sslmode,
             ssl_root_cert: self.db_sslrootcert.clone(),
             ..ClusterConfig::default()
         })
     }
 
+    /// The file, if one is really set.
+    fn password_file(&self) -> Option<&PathBuf> {
+        let file = self.db_password_file.as_ref();
+        file.filter(|path| !path.as_os_str().is_empty())
+    }
+
     fn password(&self) -> Result<Option<Secret>, SettingsError> {
         const VARIABLE: &str = "DB_PASSWORD_FILE";
         let password = present(self.db_password.as_ref());
-        let file = self.db_password_file.as_ref();
-        let Some(path) = file.filter(|path| !path.as_os_str().is_empty()) else {
+        let Some(path) = self.password_file() else {
             return Ok(password.cloned());
         };
         if password.is_some() {
             let problem = "expected either DB_PASSWORD or DB_PASSWORD_FILE, not both";
             return Err(SettingsError::invalid(VARIABLE, problem));
         }
-        let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
-            variable: VARIABLE,
-            path: path.clone(),
-            source,
+        let password = Secret::read_file(path).map_err(|source| match source.kind() {
+            ErrorKind::InvalidData => {
+                SettingsError::invalid(VARIABLE, format!("{path:?}: {source}"))
+            }
+            _ => SettingsError::Unreadable {
+                variable: VARIABLE,
+                path: path.clone(),
+                source,
+            },
         })?;
-        let password = text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            return Err(SettingsError::invalid(
-                VARIABLE,
-                format!("{path:?} is empty"),
-            ));
-        }
-        Ok(Some(Secret::new(password)))
+        Ok(Some(password))
     }
 }
 
@@ -204,7 +208,8 @@ fn variable_of(field: &str) -> &'static str {
         "user" => "DB_USER",
         "ssl_root_cert" => "DB_SSLROOTCERT",
         "pool_size" => "DB_POOL_SIZE",
-        "pool_queue" => "DB_POOL_QUEUE",
+        "pool_max_lifetime" => "DB_POOL_MAX_LIFETIME",
+        "max_lag" => "DB_MAX_LAG",
         "connect_timeout" => "DB_CONNECT_TIMEOUT",
         "default_deadline" => "DB_DEADLINE",
         "statement_timeout" => "DB_STATEMENT_TIMEOUT",

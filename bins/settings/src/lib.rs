@@ -39,7 +39,7 @@ mod owner;
 mod redis;
 mod value;
 
-pub use database::DatabaseSettings;
+pub use database::{DatabaseSettings, Pooler, TuningSettings};
 pub use error::SettingsError;
 pub use exit::{or_exit, parse_or_exit, usage_line};
 pub use http::HttpSettings;

@@ -29,6 +29,7 @@ impl OwnerSettings {
             (Some(owner), password) => Ok(ClusterConfig {
                 user: owner.clone(),
                 password,
+                password_file: None,
                 ..config
             }),
             (None, None) => Ok(config),

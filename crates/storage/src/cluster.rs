@@ -1,5 +1,6 @@
 //! The cluster: where a read or a write goes.
 
+mod read;
 mod write;
 
 use std::{
@@ -14,15 +15,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use write::{AsStorageError, Committed};
 
 use crate::{
+    budget::RetryBudget,
     config::ClusterConfig,
     connect::Connector,
     deadline::Deadline,
     error::Error,
-    metric,
+    keeper, metric,
     monitor::Monitor,
     node::{Node, PoolStatus},
+    patience::Patience,
     read::{ReadConn, Surroundings},
-    token::{Token, UnknownToken},
+    token::Token,
     topology::{NodeView, Topology},
 };
 
@@ -60,7 +63,12 @@ struct Inner {
     nodes: Vec<Arc<Node>>,
     monitor: Arc<Monitor>,
     around: Surroundings,
+    budget: RetryBudget,
+    patience: Patience,
     default_deadline: Duration,
+    slow_start: Duration,
+    token_wait: Duration,
+    unknown_commit_wait: Duration,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -89,14 +97,11 @@ impl Cluster {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let tls = connector.tls();
         let monitor = Arc::new(Monitor::new(nodes.clone(), connector));
-        for index in 0..nodes.len() {
+        for (index, node) in nodes.iter().enumerate() {
             tasks.spawn(Arc::clone(&monitor).watch(index, stop.clone()));
+            let keeping = keeper::keep(Arc::clone(node), Arc::clone(&monitor), index);
+            tasks.spawn(stop.clone().run_until_cancelled_owned(keeping));
         }
-        let seer = Arc::clone(&monitor);
-        let stale_role = Arc::new(move |node: &Node| {
-            node.evict_all();
-            seer.look_now();
-        });
         Ok(Self(Arc::new(Inner {
             nodes,
             monitor,
@@ -105,9 +110,14 @@ impl Cluster {
                 tasks: tasks.clone(),
                 runtime: Handle::current(),
                 statement_timeout: config.statement_timeout,
-                stale_role,
+                prepares: !config.pooler,
             },
+            budget: RetryBudget::default(),
+            patience: Patience::default(),
             default_deadline: config.default_deadline,
+            slow_start: config.slow_start,
+            token_wait: config.token_wait,
+            unknown_commit_wait: config.unknown_commit_wait,
             tasks,
             stop,
         })))
@@ -134,27 +144,6 @@ impl Cluster {
             .map_err(|_| self.no("primary"))
     }
 
-    /// A connection to read with, to a node that is fresh enough.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] at once when no node may serve it, [`Error::UnknownToken`] for a token
-    /// of another history, [`Error::Saturated`] and [`Error::Deadline`] when the node is too busy.
-    pub async fn read(&self, freshness: Freshness, deadline: Deadline) -> Result<ReadConn, Error> {
-        let topology = self.topology_by(deadline).await?;
-        if let Freshness::AtLeast(token) = freshness {
-            check_token(token, &topology)?;
-        }
-        let (index, reason) = match (topology.primary, freshness) {
-            (Some(index), _) if self.0.nodes[index].breaker.allows() => (index, "primary"),
-            (_, Freshness::Any) => match self.usable_replica(&topology) {
-                Some(index) => (index, "no_primary"),
-                None => return Err(self.no("node")),
-            },
-            _ => return Err(self.no("primary")),
-        };
-        self.connect(&topology, index, reason, deadline).await
-    }
-
     /// What the monitor last saw.
     #[must_use]
     pub fn topology(&self) -> Arc<Topology> {
@@ -176,7 +165,7 @@ impl Cluster {
             .map(|(view, node)| NodeStatus {
                 view,
                 breaker: node.breaker.state(),
-                pool: node.pool_status(),
+                pool: node.pool.status(),
             })
             .collect()
     }
@@ -190,7 +179,7 @@ impl Cluster {
             tracing::warn!("closed without waiting longer for a server that doesn't answer");
         }
         for node in &self.0.nodes {
-            node.close();
+            node.pool.close();
         }
     }
 
@@ -206,6 +195,7 @@ impl Cluster {
         Ok(self.0.monitor.topology())
     }
 
+    /// A connection to the node of that index.
     async fn connect(
         &self,
         topology: &Topology,
@@ -227,11 +217,6 @@ impl Cluster {
         ))
     }
 
-    fn usable_replica(&self, topology: &Topology) -> Option<usize> {
-        let mut replicas = topology.usable_replicas();
-        replicas.find(|index| self.0.nodes[*index].breaker.allows())
-    }
-
     fn no(&self, wanted: &'static str) -> Error {
         let topology = self.topology();
         let reasons = topology.nodes.iter().map(|node| {
@@ -247,22 +232,5 @@ impl Cluster {
             wanted,
             reason: reasons.collect::<Vec<_>>().join("; "),
         }
-    }
-}
-
-/// Whether the history a token names is the one being served.
-fn check_token(token: Token, topology: &Topology) -> Result<(), UnknownToken> {
-    let Some(seen) = topology
-        .primary()
-        .and_then(|node| node.observation.as_ref())
-    else {
-        return Ok(());
-    };
-    if token.system_id != seen.system_id {
-        Err(UnknownToken::OtherCluster)
-    } else if token.timeline > seen.timeline {
-        Err(UnknownToken::LostTimeline)
-    } else {
-        Ok(())
     }
 }

@@ -88,6 +88,9 @@ pub struct ClusterConfig {
     pub user: String,
     /// Its password; `None` for servers that ask for none.
     pub password: Option<Secret>,
+    /// The file the password came from: read again when the server refuses the password, so that it
+    /// can be changed without a restart.
+    pub password_file: Option<PathBuf>,
     /// Encryption and trust.
     pub ssl_mode: SslMode,
     /// PEM file of the certificate authorities to trust, for the verifying modes.
@@ -98,6 +101,16 @@ pub struct ClusterConfig {
     pub pool_size: usize,
     /// The most requests that wait for a connection to one node; one more fails at once.
     pub pool_queue: usize,
+    /// The connections that are kept ready while nobody needs them.
+    pub pool_min_idle: usize,
+    /// How long a connection beyond those may be idle.
+    pub pool_idle_timeout: Duration,
+    /// The oldest a connection gets, less up to a tenth by chance, so that none keeps a server's memory,
+    /// or an old route, for ever.
+    pub pool_max_lifetime: Duration,
+    /// Whether the nodes' addresses are those of poolers in transaction mode (PgBouncer): then no
+    /// statement is prepared, and no setting is made for a whole session.
+    pub pooler: bool,
     /// The longest a new connection may take, from the name's look-up to the last greeting.
     pub connect_timeout: Duration,
     /// The longest a request without a deadline of its own may take.
@@ -108,6 +121,17 @@ pub struct ClusterConfig {
     pub probe_interval: Duration,
     /// The longest a probe may take before the node counts as down.
     pub probe_timeout: Duration,
+    /// A replica further behind its primary than this gets no reads.
+    pub max_lag: Duration,
+    /// The same in bytes of the write-ahead log.
+    pub max_lag_bytes: u64,
+    /// How long the share of a node that came back takes to rise to its whole.
+    pub slow_start: Duration,
+    /// The longest a read waits for a replica to reach its token, before the primary serves it.
+    pub token_wait: Duration,
+    /// The longest [`Cluster::write_once`](crate::Cluster::write_once) waits for a primary that can
+    /// tell whether a commit was made.
+    pub unknown_commit_wait: Duration,
 }
 
 impl Default for ClusterConfig {
@@ -120,16 +144,26 @@ impl Default for ClusterConfig {
             database: "prepnexus".into(),
             user: "prepnexus".into(),
             password: None,
+            password_file: None,
             ssl_mode: SslMode::default(),
             ssl_root_cert: None,
             application_name: "prepnexus".into(),
             pool_size: 16,
             pool_queue: 256,
-            connect_timeout: Duration::from_secs(2),
+            pool_min_idle: 2,
+            pool_idle_timeout: Duration::from_secs(10 * 60),
+            pool_max_lifetime: Duration::from_secs(30 * 60),
+            pooler: false,
+            connect_timeout: Duration::from_secs(1),
             default_deadline: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             probe_interval: Duration::from_millis(500),
             probe_timeout: Duration::from_millis(500),
+            max_lag: Duration::from_secs(1),
+            max_lag_bytes: 8 * 1024 * 1024,
+            slow_start: Duration::from_secs(10),
+            token_wait: Duration::from_millis(10),
+            unknown_commit_wait: Duration::from_millis(250),
         }
     }
 }
@@ -202,6 +236,8 @@ impl ClusterConfig {
             ("statement_timeout", self.statement_timeout),
             ("probe_interval", self.probe_interval),
             ("probe_timeout", self.probe_timeout),
+            ("pool_max_lifetime", self.pool_max_lifetime),
+            ("max_lag", self.max_lag),
         ];
         match waits.into_iter().find(|(_, wait)| wait.is_zero()) {
             Some((field, _)) => invalid(field, "must be longer than nothing"),

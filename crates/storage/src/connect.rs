@@ -2,34 +2,51 @@
 //!
 //! The driver's own `connect_timeout` covers TCP alone: a frozen server accepts and never greets.
 //! So the whole of it, from the name's look-up to the last greeting, is under one deadline here.
+//!
+//! The connection is driven by a task of ours, because the driver's own throws away what a server
+//! says besides answers: see [`Told`].
 
-use std::time::Duration;
+mod credentials;
+mod told;
 
-use futures_util::future::BoxFuture;
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+
 use tokio::{
-    task::{AbortHandle, JoinHandle},
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{Client, config::SslMode as DriverSslMode};
+use tokio_postgres::{AsyncMessage, Client, Connection, config::SslMode as DriverSslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::credentials::Credentials;
+pub(crate) use self::told::Told;
 use crate::{
     config::{ClusterConfig, NodeAddr, SslMode},
     error::Error,
+    secret::Secret,
     tls,
 };
 
 /// Makes connections to the nodes of one cluster.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    config: ClusterConfig,
+    config: Arc<ClusterConfig>,
+    credentials: Arc<Credentials>,
     tls: MakeRustlsConnect,
 }
 
-/// A connection, and the task that drives it. Dropping it closes the connection.
+/// A connection that was just made: the driver's handle, the task that drives it, and what it is told.
+pub(crate) struct Opened {
+    pub(crate) client: Client,
+    pub(crate) driver: JoinHandle<()>,
+    pub(crate) told: Arc<Told>,
+}
+
+/// A connection outside all pools. Dropping it closes it.
 pub(crate) struct Connected {
     pub(crate) client: Client,
-    driver: AbortHandle,
+    driver: JoinHandle<()>,
 }
 
 impl Drop for Connected {
@@ -38,29 +55,12 @@ impl Drop for Connected {
     }
 }
 
-/// Makes the connections of a pool.
-pub(crate) struct PoolConnect(MakeRustlsConnect);
-
-impl PoolConnect {
-    pub(crate) fn new(connector: &Connector) -> Self {
-        Self(connector.tls())
-    }
-}
-
-impl deadpool_postgres::Connect for PoolConnect {
-    fn connect(
-        &self,
-        config: &tokio_postgres::Config,
-    ) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let (config, tls) = (config.clone(), self.0.clone());
-        Box::pin(async move {
-            let (client, connection) = config.connect(tls).await?;
-            let driver = tokio::spawn(async move {
-                // An error ends the connection, and every request on it says so.
-                let _ended = connection.await;
-            });
-            Ok((client, driver))
-        })
+impl From<Opened> for Connected {
+    fn from(opened: Opened) -> Self {
+        Self {
+            client: opened.client,
+            driver: opened.driver,
+        }
     }
 }
 
@@ -70,7 +70,8 @@ impl Connector {
             .validate()
             .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Self {
-            config: config.clone(),
+            credentials: Arc::new(Credentials::new(config)),
+            config: Arc::new(config.clone()),
             tls: tls::connector(config)?,
         })
     }
@@ -83,41 +84,71 @@ impl Connector {
         self.tls.clone()
     }
 
-    /// Connects to `node`, with `options` for the session as in libpq's `options`.
+    /// Connects to `node`, with `options` for the session as in libpq's `options`. A refused password
+    /// is looked up again in its file: it may have been changed.
+    pub(crate) async fn open(
+        &self,
+        node: &NodeAddr,
+        options: &str,
+        limit: Duration,
+        told: Told,
+    ) -> Result<Opened, Error> {
+        let opening = async {
+            let told = Arc::new(told);
+            let password = self.credentials.password();
+            let refused = match self
+                .try_open(node, options, password.as_deref(), &told)
+                .await
+            {
+                Err(error) if error.is_refused_login() => error,
+                outcome => return outcome,
+            };
+            match self.credentials.read_again(password.as_deref()).await {
+                Some(changed) => self.try_open(node, options, Some(&changed), &told).await,
+                None => Err(refused),
+            }
+        };
+        timeout(limit, opening)
+            .await
+            .unwrap_or_else(|_| Err(Error::no_greeting(limit)))
+    }
+
+    /// [`Connector::open`] for a connection outside all pools.
     pub(crate) async fn connect(
         &self,
         node: &NodeAddr,
         options: &str,
         limit: Duration,
     ) -> Result<Connected, Error> {
-        let driver_config = self.driver_config(node, options);
-        let connecting = driver_config.connect(self.tls());
-        let (client, connection) = timeout(limit, connecting)
-            .await
-            .map_err(|_| Error::Deadline {
-                waiting_for: "a connection",
-            })?
-            .map_err(Error::from_connecting)?;
-        let driver = tokio::spawn(async move {
-            // An error ends the connection, and every request on it says so.
-            let _ended = connection.await;
-        });
-        Ok(Connected {
+        let opened = self.open(node, options, limit, Told::default()).await?;
+        Ok(opened.into())
+    }
+
+    async fn try_open(
+        &self,
+        node: &NodeAddr,
+        options: &str,
+        password: Option<&Secret>,
+        told: &Arc<Told>,
+    ) -> Result<Opened, Error> {
+        let config = self.driver_config(node, options, password);
+        // Boxed: it is kilobytes, and part of every future that may have to connect.
+        let connecting = Box::pin(config.connect(self.tls()));
+        let (client, connection) = connecting.await.map_err(Error::from_connecting)?;
+        let driver = tokio::spawn(drive(connection, Arc::clone(told)));
+        Ok(Opened {
             client,
-            driver: driver.abort_handle(),
+            driver,
+            told: Arc::clone(told),
         })
     }
 
-    /// The driver's configuration for pooled connections to `node`.
-    pub(crate) fn pool_config(&self, node: &NodeAddr) -> tokio_postgres::Config {
-        let timeout = self.config.statement_timeout.as_millis().max(1);
-        let options = format!(
-            "-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout} -c TimeZone=UTC"
-        );
-        self.driver_config(node, &options)
-    }
-
-    fn driver_config(&self, node: &NodeAddr, options: &str) -> tokio_postgres::Config {
+    fn driver_config(
+        &self,
+        node: &NodeAddr,
+        options: &str,
+        password: Option<&Secret>,
+    ) -> tokio_postgres::Config {
         let config = &self.config;
         let mut driver = tokio_postgres::Config::new();
         driver
@@ -126,7 +157,6 @@ impl Connector {
             .dbname(&config.database)
             .user(&config.user)
             .application_name(&config.application_name)
-            .options(options)
             .ssl_mode(match config.ssl_mode {
                 SslMode::Disable => DriverSslMode::Disable,
                 SslMode::Prefer => DriverSslMode::Prefer,
@@ -134,9 +164,35 @@ impl Connector {
                     DriverSslMode::Require
                 }
             });
-        if let Some(password) = &config.password {
+        // A pooler in between passes no options on, and refuses who sends some.
+        if !config.pooler {
+            driver.options(options);
+        }
+        if let Some(password) = password {
             driver.password(password.expose());
         }
         driver
     }
+}
+
+/// Moves messages until the connection ends, and notes what the server says besides answers.
+async fn drive<S, T>(mut connection: Connection<S, T>, told: Arc<Told>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        loop {
+            let polled = connection.poll_message(cx);
+            told.note_recovery(connection.parameter("in_hot_standby"));
+            match polled {
+                Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => told.note_notice(&notice),
+                Poll::Ready(Some(Ok(_))) => {}
+                // An error ends the connection, and every request on it says so.
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await;
 }

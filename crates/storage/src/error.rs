@@ -1,9 +1,13 @@
 //! What can go wrong, by what the caller can do about it.
 
+mod verdict;
+
 use std::{error::Error as StdError, time::Duration};
 
 use tokio_postgres::error::SqlState;
 
+pub(crate) use self::verdict::Verdict;
+use self::verdict::is_io;
 use crate::token::UnknownToken;
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -81,6 +85,14 @@ impl Error {
         Self::Tls(source.into())
     }
 
+    /// A statement that was to give one row gave another number of them.
+    pub(crate) fn count(query: &str, rows: usize) -> Self {
+        Self::Row {
+            query: query.to_owned(),
+            source: format!("expected one row, got {rows}").into(),
+        }
+    }
+
     /// What the driver's `error` means for the query of that name.
     pub(crate) fn from_driver(query: &str, error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
@@ -148,13 +160,16 @@ impl Error {
         self.sqlstate() == Some(SqlState::QUERY_CANCELED.code())
     }
 
-    /// Whether the server itself said why the connection ended.
-    pub(crate) fn was_told_by_server(&self) -> bool {
-        let Self::ConnectionLost(source) = self else {
-            return false;
-        };
-        let driver = source.downcast_ref::<tokio_postgres::Error>();
-        driver.is_some_and(|error| error.as_db_error().is_some())
+    /// Whether the server refused the login.
+    pub(crate) fn is_refused_login(&self) -> bool {
+        self.sqlstate().is_some_and(|state| state.starts_with("28"))
+    }
+
+    /// Whether the same read may succeed on another node: the connection was lost, or replay got in
+    /// the way of a standby's query.
+    pub(crate) fn is_worth_another_node(&self) -> bool {
+        let conflict = SqlState::T_R_SERIALIZATION_FAILURE.code();
+        matches!(self, Self::ConnectionLost(_)) || self.sqlstate() == Some(conflict)
     }
 
     /// Whether a node refused a write because it is no primary any more.
@@ -233,15 +248,4 @@ fn is_unavailable_state(sqlstate: &str) -> bool {
         ]
         .iter()
         .any(|state| state.code() == sqlstate)
-}
-
-fn is_io(error: &tokio_postgres::Error) -> bool {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<std::io::Error>() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
 }

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod budget;
 mod change;
 mod cluster;
 pub mod config;
@@ -28,15 +29,23 @@ mod deadline;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;
+mod keeper;
 mod lag;
+mod load;
 mod metric;
 mod monitor;
 mod node;
 mod param;
+mod patience;
+mod pool;
+mod progress;
 mod query;
+mod ramp;
 mod read;
+mod router;
 mod row;
 mod secret;
+mod timelines;
 mod tls;
 pub mod token;
 pub mod topology;
@@ -60,6 +69,7 @@ pub use param::{Param, Params};
 pub use read::ReadConn;
 pub use row::{Column, Row};
 pub use secret::{Secret, SecretBytes};
+pub use timelines::Timelines;
 pub use token::{Token, UnknownToken};
 pub use topology::{NodeState, NodeView, Role, Topology};
 pub use tx::Tx;

@@ -17,6 +17,7 @@ const ROUTE: &str = "prepnexus_db_route_total";
 const FAILOVERS: &str = "prepnexus_db_failovers_total";
 const COMMIT_UNKNOWN: &str = "prepnexus_db_commit_unknown_total";
 const RETRIES: &str = "prepnexus_db_transaction_retries_total";
+const READ_RETRIES: &str = "prepnexus_db_read_retries_total";
 const NODE_UP: &str = "prepnexus_db_node_up";
 const LAG_SECONDS: &str = "prepnexus_db_replication_lag_seconds";
 const LAG_BYTES: &str = "prepnexus_db_replication_lag_bytes";
@@ -39,6 +40,7 @@ pub fn describe_metrics() {
     describe_counter!(FAILOVERS, "Times the primary became another node");
     describe_counter!(COMMIT_UNKNOWN, "Commits whose outcome was not learned");
     describe_counter!(RETRIES, "Transactions begun again after a passing fault");
+    describe_counter!(READ_RETRIES, "Reads begun again on another node");
     describe_gauge!(NODE_UP, "1 while the node answers and may be used");
     describe_gauge!(
         LAG_SECONDS,
@@ -80,6 +82,10 @@ pub(crate) fn retry(transaction: &'static str) {
     counter!(RETRIES, "transaction" => transaction).increment(1);
 }
 
+pub(crate) fn read_retry() {
+    counter!(READ_RETRIES).increment(1);
+}
+
 /// Sets all gauges from one view of the cluster.
 #[expect(
     clippy::cast_precision_loss,
@@ -98,7 +104,7 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
         let bytes = view.lag_bytes.map_or(f64::NAN, |bytes| bytes as f64);
         gauge!(LAG_BYTES, "node" => node.label.clone()).set(bytes);
         gauge!(BREAKER, "node" => node.label.clone()).set(node.breaker.state().as_metric());
-        let pool = node.pool_status();
+        let pool = node.pool.status();
         for (state, count) in [
             ("idle", pool.idle),
             ("in_use", pool.in_use),

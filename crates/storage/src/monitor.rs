@@ -4,52 +4,41 @@
 //! connections alive and never answers. Its connection is made anew now and then: a server can
 //! answer those it has and take no new ones. What all nodes said together is published as one
 //! immutable [`Topology`].
+//!
+//! A healthy node is probed at the configured interval, and sooner when there is reason to: it is
+//! not well, there is no primary, a replica falls behind, users' requests get no answer, or a session
+//! was told of a promotion. When a node is found to be away, to have changed its role, or to have
+//! another history, a new generation of it begins: see [`crate::pool`].
+
+mod pace;
+mod probe;
+mod record;
+mod seek;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, watch};
+use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "driver")]
+pub(crate) use self::probe::PROBE;
+use self::{pace::Stall, record::Views, seek::Seek};
 use crate::{
-    config::ClusterConfig,
     connect::{Connected, Connector},
     error::Error,
-    lag::PrimaryHistory,
-    metric,
     node::Node,
-    token::parse_position,
-    topology::{LagLimits, NodeState, NodeView, Observation, Role, Topology, identity},
+    topology::{NodeState, NodeView, Observation, Topology},
 };
 
-/// How often a node is probed while something is wrong with it.
-const ALERT_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a probe's connection is used: a server whose main process hangs goes on answering the
 /// connections it has, and takes no new ones.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(5);
-/// A replica further behind than this is not up.
-const LAG_LIMITS: LagLimits = LagLimits {
-    bytes: 8 * 1024 * 1024,
-    time: Duration::from_secs(1),
-};
-/// What the driver's connection is told about this session.
+/// How the session of a probe is set up.
 const OPTIONS: &str = "-c statement_timeout=5s -c idle_in_transaction_session_timeout=5s -c default_transaction_read_only=on";
-
-/// What every node is asked.
-pub(crate) const PROBE: &str = "\
-SELECT pg_is_in_recovery() AS in_recovery,
-       (SELECT system_identifier FROM pg_control_system()) AS system_id,
-       CASE WHEN pg_is_in_recovery()
-            THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver),
-                          (SELECT timeline_id FROM pg_control_checkpoint()))
-            -- After a promotion pg_control_checkpoint() still names the old timeline.
-            ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
-       END AS timeline,
-       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn()
-       END::text AS position";
 
 /// What the tasks of the monitor share.
 pub(crate) struct Monitor {
@@ -60,49 +49,20 @@ pub(crate) struct Monitor {
     /// Counts the published topologies; 0 before every node was probed once: who of several is the
     /// primary can't be told before all have been asked.
     published: watch::Sender<u64>,
-    look_now: Vec<Notify>,
+    seek: Seek,
 }
 
-struct Views {
-    nodes: Vec<NodeView>,
-    probed: Vec<bool>,
-    /// Probes in a row that failed.
-    missed: Vec<u32>,
-    system_id: Option<u64>,
-    last_primary: Option<usize>,
-    history: PrimaryHistory,
-}
+/// A connection for probes, and since when it is there.
+type Line = Option<(Connected, Instant)>;
 
 impl Monitor {
     pub(crate) fn new(nodes: Vec<Arc<Node>>, connector: Connector) -> Self {
-        let views: Vec<NodeView> = nodes
-            .iter()
-            .map(|node| NodeView {
-                addr: node.addr.clone(),
-                role: Role::Unknown,
-                state: NodeState::Down,
-                observation: None,
-                lag_bytes: None,
-                lag: None,
-                last_error: Some("not reached yet".into()),
-            })
-            .collect();
-        let topology = Topology {
-            nodes: views.clone(),
-            primary: None,
-        };
+        let views = Views::new(&nodes);
         Self {
-            look_now: nodes.iter().map(|_| Notify::new()).collect(),
-            views: Mutex::new(Views {
-                probed: vec![false; nodes.len()],
-                missed: vec![0; nodes.len()],
-                nodes: views,
-                system_id: None,
-                last_primary: None,
-                history: PrimaryHistory::default(),
-            }),
-            topology: ArcSwap::from_pointee(topology),
+            topology: ArcSwap::from_pointee(views.nothing_known()),
+            views: Mutex::new(views),
             published: watch::Sender::new(0),
+            seek: Seek::new(nodes.len()),
             nodes,
             connector,
         }
@@ -136,7 +96,9 @@ impl Monitor {
 
     /// Waits until all nodes that answer have been probed after `moment`.
     pub(crate) async fn look_again(&self, moment: Instant) {
-        self.look_now();
+        for node in &self.nodes {
+            node.look_now.notify_one();
+        }
         let looked_at = |node: &NodeView| {
             let seen = node.observation.as_ref();
             node.state == NodeState::Down || seen.is_some_and(|seen| seen.seen_at >= moment)
@@ -145,45 +107,78 @@ impl Monitor {
             .await;
     }
 
-    /// Has all nodes probed at once: something was seen that may be a change of roles.
-    pub(crate) fn look_now(&self) {
-        self.look_now.iter().for_each(Notify::notify_one);
+    /// Waits until one of the nodes of these indexes is known to have replayed up to `position`.
+    pub(crate) async fn arrival(&self, nodes: &[usize], position: u64) {
+        let has_arrived = |index: &usize| self.nodes[*index].progress.position() >= position;
+        self.seek
+            .until(nodes, || nodes.iter().any(has_arrived))
+            .await;
     }
 
     /// Probes one node until `stop`.
     pub(crate) async fn watch(self: Arc<Self>, index: usize, stop: CancellationToken) {
-        let config = self.connector.config().clone();
-        let mut connection = None;
+        let mut line = None;
+        let mut stall = Stall::default();
         loop {
-            let outcome = stop
-                .run_until_cancelled(self.probe(index, &config, &mut connection))
-                .await;
-            let Some(outcome) = outcome else { return };
-            let answers = outcome.is_ok();
-            self.record(index, outcome);
-            let pause = if answers && self.nodes[index].breaker.allows() {
-                config.probe_interval
-            } else {
-                ALERT_INTERVAL.min(config.probe_interval)
+            let answered_before = self.nodes[index].load.answered();
+            let probing = self.probe(index, &mut line);
+            let Some(outcome) = stop.run_until_cancelled(probing).await else {
+                return;
             };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.look_now[index].notified() => {}
-                () = tokio::time::sleep(pause) => {}
+            self.record(index, outcome, answered_before);
+            let resting = self.rest(index, &mut line, &mut stall);
+            if stop.run_until_cancelled(resting).await.is_none() {
+                return;
             }
         }
     }
 
-    async fn probe(
-        &self,
-        index: usize,
-        config: &ClusterConfig,
-        connection: &mut Option<(Connected, Instant)>,
-    ) -> Result<Observation, Error> {
+    /// Waits until the node is to be probed again, and asks it where it is for those who wait for that.
+    async fn rest(&self, index: usize, line: &mut Line, stall: &mut Stall) {
+        let node = &self.nodes[index];
+        let due = Instant::now() + self.pause(index);
+        loop {
+            let tick = due.min(Instant::now() + pace::TICK);
+            tokio::select! {
+                () = node.look_now.notified() => return,
+                () = self.seek.wanted(index), if line.is_some() => self.ask_position(index, line, due).await,
+                () = sleep_until(tick.into()) => {
+                    let suspicious = stall.is_new(node.users(), node.load.answered());
+                    if suspicious || Instant::now() >= due {
+                        return;
+                    }
+                }
+            }
+            if Instant::now() >= due {
+                return;
+            }
+        }
+    }
+
+    async fn ask_position(&self, index: usize, line: &mut Line, due: Instant) {
+        let node = &self.nodes[index];
+        while self.seek.is_wanted(index) && Instant::now() < due {
+            let Some((connected, _)) = line else { return };
+            let asking = probe::ask_position(&connected.client);
+            let limit = self.connector.config().probe_timeout;
+            let Ok(Ok(position)) = tokio::time::timeout(limit, asking).await else {
+                // The next probe finds out what is the matter, on a connection of its own.
+                *line = None;
+                node.look_now.notify_one();
+                return;
+            };
+            node.progress.note(position);
+            self.seek.answered();
+            tokio::time::sleep(seek::PAUSE).await;
+        }
+    }
+
+    async fn probe(&self, index: usize, line: &mut Line) -> Result<Observation, Error> {
+        let config = self.connector.config();
         // On any error the connection is dropped, and the next probe makes a new one. Making one
         // has a limit of its own: it costs a busy server much more than an answer.
-        let (connected, since) = match connection.take() {
-            Some((connected, since)) if is_young(since) => (connected, since),
+        let (connected, since) = match line.take() {
+            Some((connected, since)) if since.elapsed() < CONNECTION_LIFETIME => (connected, since),
             old => {
                 let (addr, limit) = (&self.nodes[index].addr, config.connect_timeout);
                 let new = self.connector.connect(addr, OPTIONS, limit).await;
@@ -195,110 +190,19 @@ impl Monitor {
                 }
             }
         };
-        let asking = ask(&connected.client, Instant::now());
+        let asking = probe::ask(&connected.client);
         let observation = tokio::time::timeout(config.probe_timeout, asking)
             .await
             .map_err(|_| Error::Deadline {
                 waiting_for: "a probe",
             })??;
-        *connection = Some((connected, since));
+        *line = Some((connected, since));
         Ok(observation)
     }
 
-    fn record(&self, index: usize, outcome: Result<Observation, Error>) {
-        let node = &self.nodes[index];
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        views.probed[index] = true;
-        match outcome {
-            Ok(observation) => {
-                node.breaker.on_probe_success(Instant::now());
-                node.breaker.on_success(Instant::now());
-                views.missed[index] = 0;
-                let view = &mut views.nodes[index];
-                let was = view.observation.as_ref().map(|seen| seen.in_recovery);
-                if was.is_some_and(|was| was != observation.in_recovery) {
-                    // Sessions that survive a change of role can't write, or write where they must not.
-                    node.evict_all();
-                }
-                view.state = NodeState::Up;
-                view.observation = Some(observation);
-            }
-            Err(error) => {
-                node.breaker.on_probe_failure(Instant::now());
-                if matches!(error, Error::ConnectionLost(_)) {
-                    // The server went away, and with it the sessions of the pool, which may not
-                    // have been told.
-                    node.evict_all();
-                }
-                node.set_last_error(error.chain());
-                views.missed[index] += 1;
-                // One slow answer is not a death: the next probe comes soon.
-                if views.missed[index] > 1 || !matches!(error, Error::Deadline { .. }) {
-                    views.nodes[index].state = NodeState::Down;
-                }
-            }
-        }
-        self.publish(&mut views);
-    }
-
-    fn publish(&self, views: &mut Views) {
-        if !views.probed.iter().all(|probed| *probed) {
-            return;
-        }
-        views.system_id = views.system_id.or_else(|| identity(&views.nodes));
-        let (nodes, system_id) = (views.nodes.clone(), views.system_id.unwrap_or_default());
-        let mut topology = Topology::conclude(nodes, system_id, &mut views.history, LAG_LIMITS);
-        for (view, node) in topology.nodes.iter_mut().zip(&self.nodes) {
-            view.last_error = node.last_error();
-        }
-        log_changes(&self.topology.load(), &topology);
-        if topology.primary.is_some() && topology.primary != views.last_primary {
-            if views.last_primary.is_some() {
-                metric::failover();
-            }
-            views.last_primary = topology.primary;
-        }
-        metric::topology(&topology, &self.nodes);
-        self.topology.store(Arc::new(topology));
-        self.published.send_modify(|count| *count += 1);
-    }
-}
-
-fn is_young(since: Instant) -> bool {
-    since.elapsed() < CONNECTION_LIFETIME
-}
-
-async fn ask(client: &tokio_postgres::Client, seen_at: Instant) -> Result<Observation, Error> {
-    let failed = |error| Error::from_driver("monitor.probe", error);
-    let rows = client.query_typed(PROBE, &[]).await.map_err(failed)?;
-    let row = rows.first().ok_or(Error::Unavailable {
-        wanted: "node",
-        reason: "no answer".into(),
-    })?;
-    let position: Option<String> = row.try_get("position").map_err(failed)?;
-    let timeline: i32 = row.try_get("timeline").map_err(failed)?;
-    let system_id: i64 = row.try_get("system_id").map_err(failed)?;
-    Ok(Observation {
-        system_id: system_id.cast_unsigned(),
-        in_recovery: row.try_get("in_recovery").map_err(failed)?,
-        timeline: timeline.cast_unsigned(),
-        position: position.as_deref().and_then(parse_position).unwrap_or(0),
-        seen_at,
-        response_time: seen_at.elapsed(),
-    })
-}
-
-/// Each change of state once.
-fn log_changes(before: &Topology, after: &Topology) {
-    for (was, is) in before.nodes.iter().zip(&after.nodes) {
-        if (was.role, was.state) != (is.role, is.state) {
-            let (role, state) = (is.role.as_str(), is.state.as_str());
-            let reason = is.last_error.as_deref().unwrap_or_default();
-            if is.state == NodeState::Up {
-                tracing::info!(node = %is.addr, role, state, "database node changed");
-            } else {
-                tracing::warn!(node = %is.addr, role, state, reason, "database node changed");
-            }
-        }
+    fn pause(&self, index: usize) -> Duration {
+        let topology = self.topology.load();
+        let in_doubt = self.nodes[index].breaker.probe_in(Instant::now());
+        pace::pause(self.connector.config(), &topology, index, in_doubt)
     }
 }

@@ -1,9 +1,4 @@
-//! One server: its pool, its breaker, and what was last seen of it.
-//!
-//! The pool is deadpool's, with `Fast` recycling: a check at every checkout costs more than the
-//! statement it guards. What makes that safe is here: a connection that broke, or whose server
-//! changed its role, is not given back; and connections made before the last such change are
-//! dropped at their next checkout.
+//! One server: its pool, its breaker, how busy it is, and what is known of its place in history.
 
 use std::{
     sync::{
@@ -13,33 +8,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
-    TimeoutType, Timeouts,
-};
 use prepnexus_health::{BreakerConfig, SharedBreaker};
+use tokio::sync::Notify;
 
 use crate::{
     config::NodeAddr,
-    connect::{Connector, PoolConnect},
+    connect::Connector,
     deadline::Deadline,
-    error::Error,
+    error::{Error, Verdict},
+    load::Load,
+    pool::{Generation, Generations, Pool, Pooled, SessionManager},
+    progress::Progress,
+    ramp::Ramp,
+    token::Token,
 };
-
-/// The oldest a connection gets, so that none keeps a server's memory, or an old route, for ever.
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) struct Node {
     pub(crate) addr: NodeAddr,
     /// The address as it stands in metrics.
     pub(crate) label: String,
     pub(crate) breaker: SharedBreaker,
-    pool: Pool,
-    connect_timeout: Duration,
+    /// How busy and how quick it is.
+    pub(crate) load: Load,
+    /// How much of its share it gets.
+    pub(crate) ramp: Ramp,
+    /// How far it has come, at least.
+    pub(crate) progress: Progress,
+    /// Wakes the monitor: something was seen that it should look at.
+    pub(crate) look_now: Arc<Notify>,
+    pub(crate) pool: Pool,
+    generations: Generations,
     /// Requests that have a connection or wait for one.
     users: AtomicUsize,
     max_users: usize,
-    made_before: Arc<Mutex<Option<Instant>>>,
     last_error: Mutex<Option<String>>,
 }
 
@@ -58,101 +59,113 @@ pub struct PoolStatus {
     pub max: usize,
 }
 
+/// How the breakers of nodes are set: a server that is back is to serve within a second.
+fn breaker_config() -> BreakerConfig {
+    BreakerConfig {
+        backoff_base: Duration::from_millis(100),
+        backoff_cap: Duration::from_millis(500),
+        ..BreakerConfig::default()
+    }
+}
+
 impl Node {
     pub(crate) fn new(addr: NodeAddr, connector: &Connector) -> Result<Self, Error> {
         let config = connector.config();
-        let made_before = Arc::new(Mutex::new(None));
-        let manager = Manager::from_connect(
-            connector.pool_config(&addr),
-            PoolConnect::new(connector),
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+        let (generations, look_now) = (Generations::new(), Arc::new(Notify::new()));
+        let manager = SessionManager::new(
+            addr.clone(),
+            connector,
+            generations.clone(),
+            Arc::clone(&look_now),
         );
-        let evicted = Arc::clone(&made_before);
-        let pool = Pool::builder(manager)
-            .max_size(config.pool_size)
-            .runtime(Runtime::Tokio1)
-            .pre_recycle(Hook::sync_fn(move |_, metrics| {
-                let outdated = lock(&evicted).is_some_and(|moment| metrics.created < moment);
-                if outdated || metrics.age() > MAX_LIFETIME {
-                    return Err(HookError::message("the connection is too old"));
-                }
-                Ok(())
-            }))
-            .build()
-            .map_err(|error| Error::Config(error.to_string()))?;
         Ok(Self {
             label: addr.to_string(),
             addr,
-            breaker: SharedBreaker::new(BreakerConfig::default()),
-            pool,
-            connect_timeout: config.connect_timeout,
+            breaker: SharedBreaker::new(breaker_config()),
+            load: Load::default(),
+            ramp: Ramp::default(),
+            progress: Progress::default(),
+            look_now,
+            pool: Pool::new(manager, connector)?,
+            generations,
             users: AtomicUsize::new(0),
             max_users: config.pool_size.saturating_add(config.pool_queue),
-            made_before,
             last_error: Mutex::new(None),
         })
     }
 
-    /// A connection from the pool, within `deadline`; at once an error when the queue is full.
+    /// A connection from the pool, within `deadline`; at once an error when the queue is full, and an
+    /// error as soon as the node is found to be away.
     pub(crate) async fn acquire(self: &Arc<Self>, deadline: Deadline) -> Result<Lease, Error> {
         let place = Place::take(self).ok_or_else(|| Error::Saturated {
             node: self.label.clone(),
         })?;
-        let left = deadline.left();
-        let timeouts = Timeouts {
-            wait: Some(left),
-            create: Some(self.connect_timeout.min(left)),
-            recycle: None,
-        };
-        // The pool's limits follow one another; together they must not outlast the deadline.
-        let getting = self.pool.timeout_get(&timeouts);
-        let object = deadline.limit("a connection", getting).await?;
-        let object = object.map_err(|error| self.no_connection(error, left))?;
-        Ok(Lease { object, place })
-    }
-
-    /// What it means that the pool has no connection; `left` is how long it was given.
-    fn no_connection(&self, error: PoolError, left: Duration) -> Error {
-        match error {
-            PoolError::Timeout(kind) => {
-                let error = Error::Deadline {
-                    waiting_for: "a connection",
-                };
-                // A request in a hurry says nothing about the node.
-                if matches!(kind, TimeoutType::Create) && left >= self.connect_timeout {
-                    self.on_failure(&error);
+        let generation = self.generations.present();
+        loop {
+            let getting = generation.outlast(self.pool.get());
+            let session = match deadline.limit("a connection", getting).await? {
+                None => return Err(Error::went_away(&self.label)),
+                Some(Err(error)) => {
+                    self.judge(&error);
+                    return Err(error);
                 }
-                error
+                Some(Ok(session)) => session,
+            };
+            if session.generation == generation.number {
+                return Ok(Lease {
+                    session,
+                    generation,
+                    place,
+                });
             }
-            PoolError::Backend(error) => {
-                let error = Error::from_connecting(error);
-                match error {
-                    // It answers: a login refused, or too many connections.
-                    Error::Sql { .. } => self.set_last_error(error.chain()),
-                    _ => self.on_failure(&error),
-                }
-                error
-            }
-            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-                Error::Unavailable {
-                    wanted: "node",
-                    reason: "the pool is closed".into(),
-                }
-            }
+            // Begun before a change, and ready after it.
+            drop(Pooled::take(session));
         }
     }
 
-    /// Counts a failure of the node itself; a query's own error never comes here.
-    pub(crate) fn on_failure(&self, error: &Error) {
-        *lock(&self.last_error) = Some(error.chain());
-        self.breaker.on_failure(Instant::now());
+    /// Draws the consequences of an error that happened on this node.
+    pub(crate) fn judge(&self, error: &Error) {
+        match error.verdict() {
+            Verdict::Node => {
+                self.set_last_error(error.chain());
+                self.breaker.on_failure(Instant::now());
+                self.load.note_failure();
+                self.look_now.notify_one();
+            }
+            Verdict::StaleRole => {
+                self.begin_generation();
+                self.look_now.notify_one();
+            }
+            Verdict::Refusal => self.set_last_error(error.chain()),
+            Verdict::Connection | Verdict::Innocent => {}
+        }
     }
 
-    /// Lets no connection made before now be used again.
-    pub(crate) fn evict_all(&self) {
-        *lock(&self.made_before) = Some(Instant::now());
+    /// Lets no connection made before now be used again, and ends what waits for an answer on one.
+    pub(crate) fn begin_generation(&self) {
+        self.generations.advance();
+    }
+
+    /// Notes that the node had everything up to `position`, as a session of `generation` saw.
+    pub(crate) fn note_position(&self, generation: u64, position: u64) {
+        if generation == self.generations.number() {
+            self.progress.note(position);
+        }
+    }
+
+    /// The token of someone who has seen what the node had at `position`.
+    pub(crate) fn token_at(&self, position: u64) -> Option<Token> {
+        let (system_id, timeline) = self.progress.history()?;
+        Some(Token {
+            system_id,
+            timeline,
+            position,
+        })
+    }
+
+    /// How many requests have a connection or wait for one.
+    pub(crate) fn users(&self) -> usize {
+        self.users.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_last_error(&self, error: String) {
@@ -162,26 +175,13 @@ impl Node {
     pub(crate) fn last_error(&self) -> Option<String> {
         lock(&self.last_error).clone()
     }
-
-    pub(crate) fn pool_status(&self) -> PoolStatus {
-        let status = self.pool.status();
-        PoolStatus {
-            size: status.size,
-            idle: status.available,
-            in_use: status.size.saturating_sub(status.available),
-            waiting: status.waiting,
-            max: status.max_size,
-        }
-    }
-
-    pub(crate) fn close(&self) {
-        self.pool.close();
-    }
 }
 
-/// A connection of the pool, and its user's place among those the node serves.
+/// A connection of the pool, the generation it is good for, and its user's place among those the
+/// node serves.
 pub(crate) struct Lease {
-    pub(crate) object: Object,
+    pub(crate) session: Pooled,
+    pub(crate) generation: Arc<Generation>,
     pub(crate) place: Place,
 }
 

@@ -1,13 +1,15 @@
 //! The parameters a statement takes: a closed list of types, so that no driver type is needed.
 
 use jiff::Timestamp;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 pub(crate) mod sealed {
-    use tokio_postgres::types::ToSql;
+    use tokio_postgres::types::{ToSql, Type};
 
     pub trait AsSql {
         fn as_sql(&self) -> &(dyn ToSql + Sync);
+        /// What it is sent as where the server is not asked what it expects.
+        fn sql_type(&self) -> Type;
     }
 }
 
@@ -16,10 +18,13 @@ pub(crate) mod sealed {
 pub trait Param: sealed::AsSql + Sync {}
 
 macro_rules! params {
-    ($($type:ty),* $(,)?) => {$(
+    ($($type:ty => $sql:ident),* $(,)?) => {$(
         impl sealed::AsSql for $type {
             fn as_sql(&self) -> &(dyn ToSql + Sync) {
                 self
+            }
+            fn sql_type(&self) -> Type {
+                Type::$sql
             }
         }
         impl Param for $type {}
@@ -27,29 +32,32 @@ macro_rules! params {
             fn as_sql(&self) -> &(dyn ToSql + Sync) {
                 self
             }
+            fn sql_type(&self) -> Type {
+                Type::$sql
+            }
         }
         impl Param for Option<$type> {}
     )*};
 }
 
 params!(
-    bool,
-    i16,
-    i32,
-    i64,
-    f64,
-    &str,
-    String,
-    &[u8],
-    Vec<u8>,
-    Timestamp,
-    serde_json::Value,
-    Vec<i16>,
-    Vec<i64>,
-    Vec<String>,
-    &[i64],
-    &[&str],
-    &[String],
+    bool => BOOL,
+    i16 => INT2,
+    i32 => INT4,
+    i64 => INT8,
+    f64 => FLOAT8,
+    &str => TEXT,
+    String => TEXT,
+    &[u8] => BYTEA,
+    Vec<u8> => BYTEA,
+    Timestamp => TIMESTAMPTZ,
+    serde_json::Value => JSONB,
+    Vec<i16> => INT2_ARRAY,
+    Vec<i64> => INT8_ARRAY,
+    Vec<String> => TEXT_ARRAY,
+    &[i64] => INT8_ARRAY,
+    &[&str] => TEXT_ARRAY,
+    &[String] => TEXT_ARRAY,
 );
 
 /// The parameters of one statement, in order.
@@ -59,4 +67,11 @@ pub(crate) type DriverParams<'a> = smallvec::SmallVec<[&'a (dyn ToSql + Sync); 1
 
 pub(crate) fn for_driver<'a>(params: &'a Params<'a>) -> DriverParams<'a> {
     params.iter().map(|param| param.as_sql()).collect()
+}
+
+pub(crate) fn with_types<'a>(params: &'a Params<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    let typed = params
+        .iter()
+        .map(|param| (param.as_sql(), param.sql_type()));
+    typed.collect()
 }

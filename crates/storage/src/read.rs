@@ -1,30 +1,31 @@
 //! A connection to read with.
 //!
 //! Statements are prepared once per connection and run under the request's deadline. A statement
-//! that is not waited for to its end (the deadline passed, or the request went away) is cancelled
-//! on the server, and its connection is not used again.
+//! that is not waited for to its end (the deadline passed, the request went away, or the node was
+//! found to be away) is cancelled on the server, and its connection is not used again.
+
+mod run;
+mod seen;
 
 use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use deadpool_postgres::Object;
 use tokio::runtime::Handle;
-use tokio_postgres::Statement;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use crate::{
     deadline::Deadline,
     error::Error,
-    metric,
     node::{Lease, Node, Place},
-    param::{DriverParams, Params, for_driver},
+    param::Params,
+    pool::{Generation, Pooled},
     query::name_of,
     row::Row,
     topology::Role,
@@ -42,17 +43,21 @@ pub(crate) struct Surroundings {
     pub(crate) runtime: Handle,
     /// The longest any statement may run on the server.
     pub(crate) statement_timeout: Duration,
-    pub(crate) stale_role: Arc<dyn Fn(&Node) + Send + Sync>,
+    /// Whether statements are prepared: not through a pooler that changes sessions in between.
+    pub(crate) prepares: bool,
 }
 
 /// A connection to one node, for reading, until it is dropped.
 pub struct ReadConn {
-    object: Option<Object>,
+    session: Option<Pooled>,
+    generation: Arc<Generation>,
     _place: Place,
     node: Arc<Node>,
     role: Role,
     deadline: Deadline,
     around: Surroundings,
+    /// The position that the rows read so far tell of; 0 when none did.
+    seen: AtomicU64,
     /// Statements begun and not ended.
     running: AtomicUsize,
     broken: AtomicBool,
@@ -79,12 +84,14 @@ impl ReadConn {
         around: Surroundings,
     ) -> Self {
         Self {
-            object: Some(lease.object),
+            session: Some(lease.session),
+            generation: lease.generation,
             _place: lease.place,
             node,
             role,
             deadline,
             around,
+            seen: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -109,17 +116,10 @@ impl ReadConn {
     /// # Errors
     /// [`Error::Deadline`], [`Error::ConnectionLost`], or [`Error::Sql`] with what the server said.
     pub async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
+        let rows = self.rows(sql, params).await?;
+        self.note_seen(rows.first());
         let name = name_of(sql);
-        let params = for_driver(params);
-        let rows = self.run(name, "a statement", async {
-            let statement = self.prepare(sql).await?;
-            self.object().query(&statement, &params).await
-        });
-        Ok(rows
-            .await?
-            .into_iter()
-            .map(|row| Row::new(name, row))
-            .collect())
+        Ok(rows.into_iter().map(|row| Row::new(name, row)).collect())
     }
 
     /// The row of `sql`, if there is one.
@@ -131,13 +131,11 @@ impl ReadConn {
         sql: &'static str,
         params: &Params<'_>,
     ) -> Result<Option<Row>, Error> {
-        let name = name_of(sql);
-        let params = for_driver(params);
-        let row = self.run(name, "a statement", async {
-            let statement = self.prepare(sql).await?;
-            self.object().query_opt(&statement, &params).await
-        });
-        Ok(row.await?.map(|row| Row::new(name, row)))
+        let mut rows = self.query(sql, params).await?;
+        match rows.len() {
+            0 | 1 => Ok(rows.pop()),
+            several => Err(Error::count(name_of(sql), several)),
+        }
     }
 
     /// The one row of `sql`.
@@ -145,31 +143,12 @@ impl ReadConn {
     /// # Errors
     /// As [`ReadConn::query`]; [`Error::Row`] when there is no row, or several.
     pub async fn query_one(&self, sql: &'static str, params: &Params<'_>) -> Result<Row, Error> {
-        let name = name_of(sql);
-        let params = for_driver(params);
-        let row = self.run(name, "a statement", async {
-            let statement = self.prepare(sql).await?;
-            self.object().query_one(&statement, &params).await
-        });
-        Ok(Row::new(name, row.await?))
-    }
-
-    pub(crate) async fn execute(
-        &self,
-        sql: &'static str,
-        params: &Params<'_>,
-    ) -> Result<u64, Error> {
-        let params: DriverParams<'_> = for_driver(params);
-        self.run(name_of(sql), "a statement", async {
-            let statement = self.prepare(sql).await?;
-            self.object().execute(&statement, &params).await
-        })
-        .await
+        let row = self.query_opt(sql, params).await?;
+        row.ok_or_else(|| Error::count(name_of(sql), 0))
     }
 
     pub(crate) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), Error> {
-        self.run(name, "a statement", self.object().batch_execute(sql))
-            .await
+        self.run(name, self.session().batch_execute(sql)).await
     }
 
     /// No statement runs after this.
@@ -209,67 +188,23 @@ impl ReadConn {
 
     /// Whether the connection broke.
     pub(crate) fn is_lost(&self) -> bool {
-        self.broken.load(Ordering::Relaxed) || self.object().is_closed()
+        self.broken.load(Ordering::Relaxed) || self.session().is_closed()
     }
 
     pub(crate) fn statement_timeout(&self) -> Duration {
         self.around.statement_timeout
     }
 
-    pub(crate) fn object(&self) -> &Object {
-        self.object.as_ref().expect("taken by drop alone")
+    pub(crate) fn session(&self) -> &Pooled {
+        self.session.as_ref().expect("taken by drop alone")
     }
 
-    async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
-        self.object().prepare_cached(sql).await
+    pub(crate) fn generation(&self) -> &Arc<Generation> {
+        &self.generation
     }
 
-    /// Runs one statement: metered, under the deadline, and judged.
-    async fn run<T>(
-        &self,
-        name: &'static str,
-        waiting_for: &'static str,
-        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Error> {
-        if self.ended.load(Ordering::Acquire) {
-            return Err(Error::TransactionEnded);
-        }
-        let began = Instant::now();
-        self.running.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.deadline.limit(waiting_for, statement).await?;
-        self.running.fetch_sub(1, Ordering::Relaxed);
-        metric::query(name, self.role, began.elapsed());
-        outcome.map_err(|error| {
-            let error = Error::from_driver(name, error);
-            self.judge(&error);
-            // The server's clock was faster.
-            if error.is_cancelled() && self.deadline.has_passed() {
-                return Error::Deadline { waiting_for };
-            }
-            error
-        })
-    }
-
-    /// What an error says about the node: a lost connection counts against it, a stale role sends
-    /// the monitor to look, and anything else is the statement's own affair.
-    fn judge(&self, error: &Error) {
-        match error {
-            Error::ConnectionLost(_) => {
-                self.break_off();
-                // One that the server ended itself, with word of it, says that the server is there.
-                if !error.was_told_by_server() {
-                    self.node.on_failure(error);
-                }
-            }
-            Error::Sql { .. } => {
-                self.failed.store(true, Ordering::Relaxed);
-                if error.is_stale_role() {
-                    self.break_off();
-                    (self.around.stale_role)(&self.node);
-                }
-            }
-            _ => {}
-        }
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
     }
 }
 
@@ -280,11 +215,11 @@ impl Drop for ReadConn {
             self.node.breaker.on_success(Instant::now());
             return;
         }
-        let Some(object) = self.object.take() else {
+        let Some(session) = self.session.take() else {
             return;
         };
         // Out of the pool: its place is free at once, and nobody meets what it still has to say.
-        let client = Object::take(object);
+        let client = Pooled::take(session);
         if running && !client.is_closed() {
             let (tls, token) = (self.around.tls.clone(), client.cancel_token());
             let cancelling = async move {

@@ -1,6 +1,6 @@
 //! A text that is never printed.
 
-use std::fmt;
+use std::{fmt, fs, io, path::Path};
 
 /// A password. `Debug` shows `***`; only [`Secret::expose`] gives the text.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -11,6 +11,21 @@ impl Secret {
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Reads the text of a file; a line break at its end does not count.
+    ///
+    /// # Errors
+    /// What the system says, or [`io::ErrorKind::InvalidData`] when the file holds nothing.
+    pub fn read_file(path: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        match text.trim_end_matches(['\r', '\n']) {
+            "" => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the file is empty",
+            )),
+            text => Ok(Self::new(text)),
+        }
     }
 
     /// The text itself.

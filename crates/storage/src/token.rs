@@ -71,16 +71,9 @@ impl FromStr for Token {
     }
 }
 
-/// Reads PostgreSQL's notation of a position, `16/B374D848`.
-pub(crate) fn parse_position(text: &str) -> Option<u64> {
-    let (high, low) = text.split_once('/')?;
-    let half = |digits| u32::from_str_radix(digits, 16).ok().map(u64::from);
-    Some(half(high)? << 32 | half(low)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Token, UnknownToken, parse_position};
+    use super::{Token, UnknownToken};
 
     #[test]
     fn a_token_comes_back() {
@@ -90,7 +83,6 @@ mod tests {
             position: 0x16_B374_D848,
         };
         assert_eq!(token.to_string().parse(), Ok(token));
-        assert_eq!(parse_position("16/B374D848"), Some(token.position));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Who is who, as last seen by the monitor: an immutable snapshot, replaced as a whole.
 
 mod conclude;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use conclude::{LagLimits, identity};
 
-use crate::config::NodeAddr;
+use crate::{config::NodeAddr, timelines::Timelines};
 
 /// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,6 +70,13 @@ pub struct Observation {
     pub timeline: u32,
     /// Where it is in the write-ahead log: flushed on a primary, replayed on a replica.
     pub position: u64,
+    /// Up to where a replica has received the log.
+    pub received: Option<u64>,
+    /// Where a primary's timeline began, while the server remembers.
+    pub began_at: Option<u64>,
+    /// How long ago a replica's receiver last heard of its primary, on the server's clock; `None`
+    /// without a receiver. An idle primary says nothing for up to half its `wal_sender_timeout`.
+    pub receiver_age: Option<Duration>,
     /// When the probe began, on this machine's clock.
     pub seen_at: Instant,
     /// How long it took.
@@ -100,6 +109,10 @@ pub struct Topology {
     pub nodes: Vec<NodeView>,
     /// Which of them is the primary.
     pub primary: Option<usize>,
+    /// The cluster's system identifier; `None` before any node was reached.
+    pub system_id: Option<u64>,
+    /// Where timelines began, as far as was seen.
+    pub timelines: Timelines,
 }
 
 impl Topology {
@@ -107,6 +120,19 @@ impl Topology {
     #[must_use]
     pub fn primary(&self) -> Option<&NodeView> {
         self.primary.and_then(|index| self.nodes.get(index))
+    }
+
+    /// The highest timeline of any node that is of the cluster, and so the one being served.
+    #[must_use]
+    pub fn newest_timeline(&self) -> Option<u32> {
+        let seen = |node: &NodeView| node.observation.as_ref().map(|seen| seen.timeline);
+        match self.primary() {
+            Some(primary) => seen(primary),
+            None => self
+                .usable_replicas()
+                .filter_map(|i| seen(&self.nodes[i]))
+                .max(),
+        }
     }
 
     /// The replicas that may serve reads, in the order of the configuration.

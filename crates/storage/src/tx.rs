@@ -3,9 +3,10 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use tokio_postgres::types::PgLsn;
 use tokio_util::task::TaskTracker;
 
-use crate::{error::Error, param::Params, read::ReadConn, token::parse_position};
+use crate::{error::Error, param::Params, read::ReadConn};
 
 /// The server's timeouts end this much after the deadline, so that the deadline is what is noticed.
 const GRACE: Duration = Duration::from_millis(100);
@@ -17,7 +18,11 @@ const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 /// Where the log is flushed to, which holds the commit. An asynchronous commit may not be flushed
 /// yet: then, where the log is written to in memory, which can lie a page header further.
 const POSITION: &str = "SELECT (CASE current_setting('synchronous_commit')
-    WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END)::text";
+    WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END)";
+
+/// What a commit is that the server reports as done, with a warning.
+const ON_PRIMARY_ALONE: &str =
+    "committed on the primary, and its synchronous standby was not waited for";
 
 /// A handle to one transaction, as [`Cluster::write`](crate::Cluster::write) passes it: cheap to
 /// clone, and of no use once the transaction has ended. It can also do all that a [`ReadConn`] can.
@@ -108,13 +113,19 @@ impl Tx {
             });
         }
         self.0.conn.end();
+        let generation = Arc::clone(self.0.conn.generation());
+        let node = self.0.conn.node().label.clone();
         let committing = tasks.spawn(async move {
             let outcome = tokio::time::timeout(COMMIT_LIMIT, self.send_commit()).await;
             outcome.unwrap_or_else(|late| Err(Error::CommitUnknown(late.into())))
         });
-        match deadline.limit("a commit", committing).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(stopped)) => Err(Error::CommitUnknown(stopped.into())),
+        match deadline
+            .limit("a commit", generation.outlast(committing))
+            .await
+        {
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(Some(Err(stopped))) => Err(Error::CommitUnknown(stopped.into())),
+            Ok(None) => Err(Error::CommitUnknown(Error::went_away(&node).into())),
             Err(late) => Err(Error::CommitUnknown(late.into())),
         }
     }
@@ -123,22 +134,26 @@ impl Tx {
         let conn = &self.0.conn;
         // Whatever ends this early, the connection is in no known state.
         conn.break_off();
-        let client = conn.object();
+        let session = conn.session();
+        let _earlier = session.told.take_not_synchronous();
         // One round trip: the server runs the second after the first has ended.
         let (committed, position) = tokio::join!(
-            client.batch_execute(COMMIT),
-            client.query_typed(POSITION, &[])
+            session.batch_execute(COMMIT),
+            session.query_typed(POSITION, &[])
         );
         committed.map_err(|error| match Error::from_driver("tx.commit", error) {
             Error::ConnectionLost(source) => Error::CommitUnknown(source),
             other => other,
         })?;
+        if session.told.take_not_synchronous() {
+            return Err(Error::CommitUnknown(ON_PRIMARY_ALONE.into()));
+        }
         conn.mend();
         // Committed: without its position there is no token, and still no failure.
-        let text = position
+        let position = position
             .ok()
-            .and_then(|rows| rows.first()?.try_get::<_, String>(0).ok());
-        Ok(text.as_deref().and_then(parse_position).unwrap_or(0))
+            .and_then(|rows| rows.first()?.try_get::<_, PgLsn>(0).ok());
+        Ok(position.map_or(0, u64::from))
     }
 
     pub(crate) async fn rollback(self) {

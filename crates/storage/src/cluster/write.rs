@@ -3,12 +3,44 @@
 use std::time::{Duration, Instant};
 
 use super::Cluster;
-use crate::{deadline::Deadline, error::Error, metric, token::Token, tx::Tx};
+use crate::{deadline::Deadline, error::Error, metric, router, token::Token, tx::Tx};
 
 /// How often a transaction is begun again after a passing fault.
 const MAX_RETRIES: u32 = 3;
 /// The pause before the first retry; each further one is twice as long, and all are jittered.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// What is done about a commit whose outcome is unknown.
+#[derive(Debug, Clone, Copy)]
+enum OnUnknown {
+    Report,
+    RunAgain,
+}
+
+/// What follows an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GiveUp,
+    /// It left nothing behind; `elsewhere`, if the primary may have changed.
+    RunAgain {
+        elsewhere: bool,
+    },
+    /// It may have been committed, and running it again tells.
+    Resolve,
+}
+
+impl Next {
+    fn after(cause: &Error, on_unknown: OnUnknown) -> Self {
+        match (cause, on_unknown) {
+            (Error::CommitUnknown(_), OnUnknown::RunAgain) => Self::Resolve,
+            (Error::ConnectionLost(_), _) => Self::RunAgain { elsewhere: true },
+            (cause, _) if cause.is_retryable() => Self::RunAgain {
+                elsewhere: cause.is_stale_role(),
+            },
+            _ => Self::GiveUp,
+        }
+    }
+}
 
 /// A write that is committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +89,48 @@ impl Cluster {
         &self,
         name: &'static str,
         deadline: Deadline,
+        work: F,
+    ) -> Result<Committed<T>, E>
+    where
+        E: From<Error> + AsStorageError,
+        F: FnMut(Tx) -> W,
+        W: Future<Output = Result<T, E>>,
+    {
+        self.run_write(name, deadline, OnUnknown::Report, work)
+            .await
+    }
+
+    /// As [`Cluster::write`], for work that does nothing when it was done before: it claims a key of
+    /// its own in the transaction, and gives the recorded answer where the key is taken. Then a commit
+    /// whose outcome is unknown is resolved by running the work again: the key tells.
+    ///
+    /// The claim is to wait for a transaction that is just using the key, and to take the row where it
+    /// finds one (`INSERT … ON CONFLICT DO NOTHING`, then `SELECT … FOR UPDATE`): the repeat's COMMIT
+    /// then waits, where replication is synchronous, for what it confirms.
+    ///
+    /// # Errors
+    /// As [`Cluster::write`]. [`Error::CommitUnknown`] only when no primary was there in time to ask;
+    /// the same key can be sent again.
+    pub async fn write_once<T, E, F, W>(
+        &self,
+        name: &'static str,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<Committed<T>, E>
+    where
+        E: From<Error> + AsStorageError,
+        F: FnMut(Tx) -> W,
+        W: Future<Output = Result<T, E>>,
+    {
+        self.run_write(name, deadline, OnUnknown::RunAgain, work)
+            .await
+    }
+
+    async fn run_write<T, E, F, W>(
+        &self,
+        name: &'static str,
+        deadline: Deadline,
+        on_unknown: OnUnknown,
         mut work: F,
     ) -> Result<Committed<T>, E>
     where
@@ -64,36 +138,64 @@ impl Cluster {
         F: FnMut(Tx) -> W,
         W: Future<Output = Result<T, E>>,
     {
-        let mut attempt = 0;
+        self.0.budget.deposit();
+        let (mut unresolved, mut retries) = (None, 0);
         loop {
             let error = match self.attempt(deadline, &mut work).await {
                 Ok(committed) => return Ok(committed),
                 Err(error) => error,
             };
-            match error.as_storage_error() {
-                Some(Error::CommitUnknown(_)) => {
-                    metric::commit_unknown();
-                    return Err(error);
-                }
-                Some(cause)
-                    if cause.is_retryable() && attempt < MAX_RETRIES && !deadline.has_passed() =>
-                {
-                    metric::retry(name);
-                    tracing::debug!(transaction = name, attempt, cause = %cause.chain(), "beginning again");
-                }
-                _ => return Err(error),
+            let Some(cause) = error.as_storage_error() else {
+                return Err(error);
+            };
+            let next = Next::after(cause, on_unknown);
+            let may_run_again = retries < MAX_RETRIES
+                && !deadline.has_passed()
+                && match next {
+                    Next::GiveUp => false,
+                    Next::RunAgain { .. } => self.0.budget.withdraw(),
+                    Next::Resolve => true,
+                };
+            let leaves_it_open = cause.is_unavailable();
+            if may_run_again {
+                metric::retry(name);
+                tracing::debug!(transaction = name, retries, cause = %cause.chain(), "beginning again");
             }
-            let elsewhere =
-                |error: &Error| error.is_stale_role() || matches!(error, Error::ConnectionLost(_));
-            if error.as_storage_error().is_some_and(elsewhere) {
-                let looking = self.0.monitor.look_again(Instant::now());
-                // Late or not: the next attempt says what is the matter.
-                let _looked = deadline.limit("a primary", looking).await;
+            if next == Next::Resolve {
+                unresolved = Some(error);
+            } else if !may_run_again {
+                // Once an outcome is unknown, being unable to ask leaves it so.
+                return Err(unresolved.filter(|_| leaves_it_open).unwrap_or(error));
             }
-            let pause = RETRY_PAUSE * 2_u32.pow(attempt);
+            let is_there = match next {
+                Next::RunAgain { elsewhere: false } => true,
+                _ => {
+                    self.find_primary_again(deadline, unresolved.is_some())
+                        .await
+                }
+            };
+            match unresolved {
+                Some(error) if !(is_there && may_run_again) => return Err(error),
+                kept => unresolved = kept,
+            }
+            let pause = RETRY_PAUSE * 2_u32.pow(retries);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-            attempt += 1;
+            retries += 1;
         }
+    }
+
+    /// Looks again at who the primary is, and for an unknown outcome also waits a moment for one.
+    async fn find_primary_again(&self, deadline: Deadline, outcome_is_unknown: bool) -> bool {
+        let monitor = &self.0.monitor;
+        let looking = monitor.look_again(Instant::now());
+        // Late or not: what is known then decides.
+        let _looked = deadline.limit("a primary", looking).await;
+        if !outcome_is_unknown {
+            return true;
+        }
+        let wait = Deadline::after(deadline.left().min(self.0.unknown_commit_wait));
+        let there = monitor.wait_for(|topology| topology.primary.is_some());
+        wait.limit("a primary", there).await.is_ok()
     }
 
     async fn attempt<T, E, F, W>(&self, deadline: Deadline, work: &mut F) -> Result<Committed<T>, E>
@@ -103,21 +205,19 @@ impl Cluster {
         W: Future<Output = Result<T, E>>,
     {
         let topology = self.topology_by(deadline).await?;
-        let index = topology
-            .primary
-            .filter(|index| self.0.nodes[*index].breaker.allows());
-        let index = index.ok_or_else(|| self.no("primary"))?;
+        let index = router::primary(&topology, &self.0.nodes).ok_or_else(|| self.no("primary"))?;
         let conn = self.connect(&topology, index, "write", deadline).await?;
         let tx = Tx::begin(conn).await?;
         match work(tx.clone()).await {
             Ok(value) => {
-                let position = tx.commit(&self.0.tasks).await?;
-                let seen = topology.nodes[index].observation.as_ref();
-                let token = seen.filter(|_| position > 0).map(|seen| Token {
-                    system_id: seen.system_id,
-                    timeline: seen.timeline,
-                    position,
-                });
+                let committing = tx.commit(&self.0.tasks).await;
+                let position = committing.inspect_err(|error| {
+                    if matches!(error, Error::CommitUnknown(_)) {
+                        metric::commit_unknown();
+                    }
+                })?;
+                let token = self.0.nodes[index].token_at(position);
+                let token = token.filter(|_| position > 0);
                 Ok(Committed { value, token })
             }
             Err(error) => {

@@ -86,7 +86,11 @@ impl Topology {
                 Role::Primary | Role::Replica | Role::Unknown => {}
             }
         }
-        Self { nodes, primary }
+        Self {
+            nodes,
+            primary,
+            ..Self::default()
+        }
     }
 }
 
@@ -103,6 +107,8 @@ fn measure_lag(node: &mut NodeView, history: &PrimaryHistory, limits: LagLimits)
         return;
     };
     let (bytes, time) = history.lag(seen.seen_at, seen.position);
+    // What it has received and not replayed it lacks, whenever the primary was last asked.
+    let bytes = bytes.max(seen.received.unwrap_or(0).saturating_sub(seen.position));
     node.lag_bytes = Some(bytes);
     node.lag = Some(time);
     if bytes > limits.bytes || time > limits.time {
@@ -112,37 +118,15 @@ fn measure_lag(node: &mut NodeView, history: &PrimaryHistory, limits: LagLimits)
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
-    use super::{LagLimits, NodeState, NodeView, Role, Topology, identity};
-    use crate::{config::NodeAddr, lag::PrimaryHistory, topology::Observation};
+    use super::{LagLimits, NodeState, NodeView, Topology, identity};
+    use crate::{lag::PrimaryHistory, topology::tests::node};
 
     const LIMITS: LagLimits = LagLimits {
         bytes: 1_000,
         time: Duration::from_secs(1),
     };
-
-    fn node(port: u16, in_recovery: bool, timeline: u32, position: u64) -> NodeView {
-        NodeView {
-            addr: NodeAddr {
-                host: "a".into(),
-                port,
-            },
-            role: Role::Unknown,
-            state: NodeState::Up,
-            observation: Some(Observation {
-                system_id: 7,
-                in_recovery,
-                timeline,
-                position,
-                seen_at: Instant::now(),
-                response_time: Duration::from_millis(1),
-            }),
-            lag_bytes: None,
-            lag: None,
-            last_error: None,
-        }
-    }
 
     fn of_cluster(system_id: u64, mut node: NodeView) -> NodeView {
         node.observation.as_mut().unwrap().system_id = system_id;
@@ -212,6 +196,15 @@ mod tests {
         assert_eq!(states(&topology), [NodeState::Up, NodeState::Up]);
         assert_eq!(topology.nodes[1].lag, Some(Duration::ZERO));
         assert_eq!(topology.usable_replicas().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn what_a_replica_received_and_did_not_replay_is_lag_at_once() {
+        let mut replica = node(2, true, 1, 500);
+        replica.observation.as_mut().unwrap().received = Some(1_501);
+        let topology = conclude(vec![node(1, false, 1, 500), replica]);
+        assert_eq!(states(&topology), [NodeState::Up, NodeState::Lagging]);
+        assert_eq!(topology.nodes[1].lag_bytes, Some(1_001));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prepnexus_devstack::PgNode;
-use prepnexus_storage::{Freshness, NodeState, NodeStatus, Role};
+use prepnexus_storage::{ClusterConfig, Freshness, NodeState, NodeStatus, Role};
 use prepnexus_testkit::{TestDb, wait_until};
 
 use crate::support::{SOON, cluster, insert_item, own_stack, patience, wait_for_node, with_node};
@@ -79,7 +79,11 @@ async fn a_node_of_another_cluster_is_fenced_and_fences_nobody() {
 #[tokio::test]
 async fn a_pool_is_shown_in_numbers() {
     let db = TestDb::new().await;
-    let cluster = cluster(db.config()).await;
+    let config = ClusterConfig {
+        pool_min_idle: 0,
+        ..db.config()
+    };
+    let cluster = cluster(config).await;
     let pool = || cluster.status()[0].pool;
     assert_eq!((pool().size, pool().max), (0, 16));
     let conn = cluster.read(Freshness::Any, patience()).await.unwrap();

@@ -1,0 +1,127 @@
+//! How busy and how quick a node is, in a few atomics: what the router compares replicas by.
+//!
+//! The latency is a moving average that rises at once and falls slowly ("peak EWMA", as in Finagle
+//! and Linkerd): a node that turns slow is avoided by the next request, and is trusted again by and
+//! by, also when nothing is sent to it. A failure counts as a slow answer: an error that comes
+//! quickly must not attract traffic.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What a failure is taken for.
+const FAILURE: Duration = Duration::from_secs(1);
+/// A new sample weighs one in this many.
+const WEIGHT: u64 = 8;
+/// Without new samples the average halves in this time.
+const HALF_LIFE: Duration = Duration::from_millis(500);
+
+/// The load of one node.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    /// Nanoseconds.
+    latency: AtomicU64,
+    /// When it was last noted, in nanoseconds since `start`.
+    noted_at: AtomicU64,
+    start: OnceLock<Instant>,
+    answered: AtomicU64,
+}
+
+impl Load {
+    /// Notes that a statement was answered in `time`.
+    pub(crate) fn note_answer(&self, time: Duration) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.note(time, Instant::now());
+    }
+
+    /// Notes that the node failed a request.
+    pub(crate) fn note_failure(&self) {
+        self.note(FAILURE, Instant::now());
+    }
+
+    /// How many statements were answered since the start.
+    pub(crate) fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// The cost of sending one more request: recent latency times those under way and this one.
+    /// Compares nodes; the unit means nothing else.
+    pub(crate) fn cost(&self, under_way: usize, now: Instant) -> u64 {
+        let latency = self.decayed(self.since_start(now)).max(1);
+        latency.saturating_mul(under_way as u64 + 1)
+    }
+
+    // Threads may race, and lose a sample: an average does not mind.
+    fn note(&self, time: Duration, now: Instant) {
+        let sample = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let at = self.since_start(now);
+        let before = self.decayed(at);
+        let after = if before == 0 {
+            sample
+        } else if sample > before.saturating_mul(4) {
+            before.midpoint(sample)
+        } else {
+            before - before / WEIGHT + sample / WEIGHT
+        };
+        self.latency.store(after, Ordering::Relaxed);
+        self.noted_at.store(at, Ordering::Relaxed);
+    }
+
+    fn decayed(&self, at: u64) -> u64 {
+        let idle = at.saturating_sub(self.noted_at.load(Ordering::Relaxed));
+        let halvings = Duration::from_nanos(idle).as_millis() / HALF_LIFE.as_millis();
+        let latency = self.latency.load(Ordering::Relaxed);
+        u32::try_from(halvings)
+            .ok()
+            .and_then(|halvings| latency.checked_shr(halvings))
+            .unwrap_or(0)
+    }
+
+    fn since_start(&self, now: Instant) -> u64 {
+        let start = *self.start.get_or_init(|| now);
+        u64::try_from(now.saturating_duration_since(start).as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::Load;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn quick(start: Instant) -> Load {
+        let load = Load::default();
+        (0..50).for_each(|n| load.note(MS, start + n * MS));
+        load
+    }
+
+    #[test]
+    fn a_busier_node_costs_more_and_a_slower_one_too() {
+        let start = Instant::now();
+        let now = start + 50 * MS;
+        let (one, slow) = (quick(start), quick(start));
+        assert!(one.cost(3, now) > one.cost(2, now));
+        slow.note(100 * MS, now);
+        assert!(
+            slow.cost(0, now) > one.cost(10, now),
+            "one slow answer is felt at once"
+        );
+    }
+
+    #[test]
+    fn a_failure_counts_as_slow_and_is_forgiven() {
+        let start = Instant::now();
+        let (one, failed) = (quick(start), quick(start));
+        let now = start + 50 * MS;
+        failed.note(super::FAILURE, now);
+        assert!(failed.cost(0, now) > 100 * one.cost(0, now));
+        let later = now + 20 * super::HALF_LIFE;
+        assert!(failed.cost(0, later) <= one.cost(2, now));
+    }
+}

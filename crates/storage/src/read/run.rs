@@ -1,0 +1,105 @@
+//! How one statement runs: metered, under the deadline, no longer than its node is there, and judged.
+
+use std::{sync::atomic::Ordering, time::Instant};
+
+use tokio_postgres::{Row, Statement};
+
+use super::ReadConn;
+use crate::{
+    error::{Error, Verdict},
+    metric,
+    param::{Params, for_driver, with_types},
+    query::name_of,
+};
+
+/// What a request waits for that waits for a statement.
+const STATEMENT: &str = "a statement";
+
+impl ReadConn {
+    pub(crate) async fn execute(
+        &self,
+        sql: &'static str,
+        params: &Params<'_>,
+    ) -> Result<u64, Error> {
+        self.run(name_of(sql), async {
+            if self.around.prepares {
+                let statement = self.prepare(sql).await?;
+                self.session()
+                    .execute(&statement, &for_driver(params))
+                    .await
+            } else {
+                self.session().execute_typed(sql, &with_types(params)).await
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn rows(
+        &self,
+        sql: &'static str,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        self.run(name_of(sql), async {
+            if self.around.prepares {
+                let statement = self.prepare(sql).await?;
+                self.session().query(&statement, &for_driver(params)).await
+            } else {
+                self.session().query_typed(sql, &with_types(params)).await
+            }
+        })
+        .await
+    }
+
+    async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
+        self.session().prepare_cached(sql).await
+    }
+
+    pub(super) async fn run<T>(
+        &self,
+        name: &'static str,
+        statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
+        if self.has_ended() {
+            return Err(Error::TransactionEnded);
+        }
+        let began = Instant::now();
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let statement = self.generation.outlast(statement);
+        let Some(outcome) = self.deadline.limit(STATEMENT, statement).await? else {
+            return Err(Error::went_away(&self.node.label));
+        };
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        let time = began.elapsed();
+        metric::query(name, self.role, time);
+        let error = match outcome {
+            Ok(value) => {
+                self.node.load.note_answer(time);
+                return Ok(value);
+            }
+            Err(error) => Error::from_driver(name, error),
+        };
+        self.learn_from(&error);
+        // The server's clock was faster.
+        if error.is_cancelled() && self.deadline.has_passed() {
+            return Err(Error::Deadline {
+                waiting_for: STATEMENT,
+            });
+        }
+        Err(error)
+    }
+
+    /// Draws the consequences of a statement's error, for the node and for this connection.
+    fn learn_from(&self, error: &Error) {
+        self.node.judge(error);
+        match error.verdict() {
+            Verdict::Node | Verdict::Connection => self.break_off(),
+            Verdict::StaleRole => {
+                self.failed.store(true, Ordering::Relaxed);
+                self.break_off();
+            }
+            Verdict::Refusal | Verdict::Innocent => {
+                self.failed.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
