@@ -13,7 +13,6 @@ use statements::{Seen, read, write};
 use crate::{
     checker::later,
     history::{Key, Kind, Op, Outcome, Recorder},
-    subject,
 };
 
 /// How long a client waits before it repeats a write whose outcome it did not learn.
@@ -95,7 +94,7 @@ impl Client {
             let cluster = &nodes.clusters[op.cluster];
             let deadline = Deadline::after(nodes.deadline);
             let id = key.to_string();
-            let writing = subject::write_once(cluster, "chaos.write", deadline, |tx| {
+            let writing = cluster.write_once("chaos.write", deadline, |tx| {
                 let id = &id;
                 async move { write(&tx, id, key).await }
             });
@@ -126,9 +125,9 @@ impl Client {
         };
         let (cluster, client) = (&nodes.clusters[op.cluster], self.id);
         let deadline = Deadline::after(nodes.deadline);
-        let reading = subject::read_with(cluster, freshness, deadline, |conn| async move {
+        let reading = cluster.read_with(freshness, deadline, |conn| async move {
             let seen = read(&conn, client).await?;
-            Ok((seen, Some(subject::token_of(&conn).await?)))
+            Ok::<_, Error>((seen, Some(conn.token().await?)))
         });
         let outcome = reading.await;
         self.end(nodes, op, outcome);

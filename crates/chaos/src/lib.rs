@@ -31,7 +31,6 @@ mod measure;
 mod report;
 mod rig;
 mod scenarios;
-mod subject;
 mod suite;
 
 pub use error::Error;

@@ -3,9 +3,9 @@
 //! `chaos_writes` has no unique index, so that a write applied twice shows as two rows: only the claim
 //! in `chaos_done` prevents that. The register is a second witness: it is bumped with each row.
 
-use prepnexus_storage::{Error, ReadConn, Tx};
+use prepnexus_storage::{Error, ReadConn, Role, Row, Tx, seen};
 
-use crate::{history::Key, subject};
+use crate::history::Key;
 
 /// The tables.
 pub(crate) const SCHEMA: &str = "
@@ -56,14 +56,17 @@ RETURNING value, inet_server_port() AS port";
 
 /// Reads a client's register; 0 where it has written nothing.
 pub(crate) async fn read(conn: &ReadConn, client: u32) -> Result<Seen, Error> {
-    const READ: &str = "-- chaos.read
+    const READ: &str = concat!(
+        "-- chaos.read
 SELECT coalesce((SELECT value FROM chaos_registers WHERE client = $1), 0) AS value,
-       inet_server_port() AS port";
+       inet_server_port() AS port, ",
+        seen!()
+    );
     let row = conn.query_one(READ, &[&i64::from(client)]).await?;
-    seen(&row, subject::is_replica(conn))
+    seen(&row, conn.role() == Role::Replica)
 }
 
-fn seen(row: &prepnexus_storage::Row, by_replica: bool) -> Result<Seen, Error> {
+fn seen(row: &Row, by_replica: bool) -> Result<Seen, Error> {
     Ok(Seen {
         value: row.get("value")?,
         by_replica,

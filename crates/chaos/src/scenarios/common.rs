@@ -19,6 +19,13 @@ use crate::{
 pub(super) const ANY: &[Step] = &[Step::One(Kind::ReadAny)];
 /// Writes alone.
 pub(super) const WRITES: &[Step] = &[Step::One(Kind::Write)];
+/// Writes, and now and then a read with a token.
+pub(super) const MOSTLY_WRITES: &[Step] = &[
+    Step::One(Kind::Write),
+    Step::One(Kind::Write),
+    Step::One(Kind::Write),
+    Step::One(Kind::ReadToken),
+];
 /// Writes and reads with tokens.
 pub(super) const CAUSAL: &[Step] = &[
     Step::One(Kind::Write),
