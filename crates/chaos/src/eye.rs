@@ -62,6 +62,11 @@ impl Eye {
         Err(Error::Timeout { what, limit })
     }
 
+    /// The column `position`, now.
+    pub(crate) async fn text(&self, sql: &'static str) -> Result<String, Error> {
+        Ok(self.conn.query_one(sql, &[]).await?.get("position")?)
+    }
+
     /// Waits until the server is a primary.
     pub(crate) async fn when_primary(&self, limit: Duration) -> Result<Instant, Error> {
         const SQL: &str = "-- chaos.is_primary\nSELECT NOT pg_is_in_recovery() AS yes";

@@ -1,6 +1,8 @@
 //! Failovers, as a failover manager would do them: the most advanced replica is promoted, the others
 //! follow it, and the old primary comes back as a replica.
 
+use prepnexus_devstack::PgNode;
+
 use super::Rig;
 use crate::error::Error;
 
@@ -8,20 +10,20 @@ impl Rig {
     /// Kills a server as a power failure would.
     pub(crate) async fn kill(&self, node: usize) -> Result<u64, Error> {
         let at = self.recorder().script(&format!("kill {node}"));
-        self.with(node, |node| node.kill()).await??;
+        self.with(node, PgNode::kill).await??;
         Ok(at)
     }
 
     /// Freezes every process of a server.
     pub(crate) async fn freeze(&self, node: usize) -> Result<u64, Error> {
         let at = self.recorder().script(&format!("freeze {node}"));
-        self.with(node, prepnexus_devstack::PgNode::freeze).await?;
+        self.with(node, PgNode::freeze).await?;
         Ok(at)
     }
 
     /// Ends that.
     pub(crate) async fn thaw(&self, node: usize) -> Result<u64, Error> {
-        self.with(node, prepnexus_devstack::PgNode::thaw).await?;
+        self.with(node, PgNode::thaw).await?;
         Ok(self.recorder().script(&format!("thaw {node}")))
     }
 
@@ -39,11 +41,11 @@ impl Rig {
     /// Promotes `node`; the replicas other than `old` follow it from before that.
     pub(crate) async fn promote(&self, node: usize, old: usize) -> Result<(), Error> {
         for other in (0..self.size()).filter(|other| ![node, old].contains(other)) {
-            let following = self.with_two((other, node), |other, node| other.follow(node));
+            let following = self.with_two((other, node), PgNode::follow);
             following.await??;
         }
         self.recorder().script(&format!("promote {node}"));
-        Ok(self.with(node, |node| node.promote()).await??)
+        Ok(self.with(node, PgNode::promote).await??)
     }
 
     /// Makes `node`, whatever it was, a replica of `primary`.

@@ -6,6 +6,7 @@ mod process;
 
 use std::{sync::Arc, time::Duration};
 
+use prepnexus_devstack::PgNode;
 use prepnexus_storage::Deadline;
 use tokio::task::spawn_blocking;
 
@@ -88,7 +89,7 @@ async fn script(
     go_on(setting.seconds(3.0, 1.5)).await;
     let bases = apis.each_ref().map(Api::base);
     let (not_ready, not_degraded) = spawn_blocking(move || process::health(&bases)).await?;
-    rig.with(0, |node| node.start()).await??;
+    rig.with(0, PgNode::start).await??;
     let restarted = rig.recorder().script("start the primary again");
     load.until_written(restarted, SOON).await;
     go_on(setting.seconds(2.0, 1.0)).await;
@@ -145,11 +146,10 @@ fn measures(answers: &[Answer], marks: &Marks, setting: &Setting) -> Vec<Measure
         ..
     } = *marks;
     let stopping: Vec<&Answer> = within(terminated, ended).collect();
-    let lost = stopping.iter().filter(|answer| !answer.is_well());
-    let words = lost
-        .clone()
-        .next()
-        .map_or_else(String::new, |answer| format!(", e.g. {}", answer.words()));
+    let refused_at_door = |answer: &&&Answer| answer.error.contains("Connection refused");
+    let lost = || stopping.iter().filter(|answer| !answer.is_well());
+    let cut_off = || lost().filter(|answer| !refused_at_door(answer));
+    let words = cut_off().next().map(|answer| answer.words());
     vec![
         Measure::never(
             "primary frozen: reads not 200",
@@ -177,8 +177,16 @@ fn measures(answers: &[Answer], marks: &Marks, setting: &Setting) -> Vec<Measure
         .beside(format!("{} refused", refused(killed, restarted))),
         Measure::never("no primary: /health/ready not 200", marks.not_ready),
         Measure::never("no primary: /health not degraded", marks.not_degraded),
-        Measure::never("one API stopped: requests that failed", lost.count())
-            .beside(format!("of {}{words}", stopping.len())),
+        Measure::never("one API stopped: requests cut off", cut_off().count()).beside(format!(
+            "of {}; {}",
+            stopping.len(),
+            words.unwrap_or_default()
+        )),
+        Measure::never(
+            "one API stopped: connections refused",
+            lost().filter(refused_at_door).count(),
+        )
+        .beside("asked whether it is ready every 100 ms"),
         Measure::never("one API stopped: not well ended", usize::from(!marks.exit)),
     ]
 }

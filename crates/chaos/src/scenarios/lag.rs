@@ -3,6 +3,7 @@
 
 mod returning;
 
+use prepnexus_devstack::PgNode;
 use prepnexus_storage::Params;
 
 use super::{
@@ -60,8 +61,7 @@ async fn out_after(rig: &Rig, fault_us: u64, limit_us: u64) -> Result<f64, Error
 
 async fn cut_off(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
     let cut = rig.recorder().script("cut the replica off");
-    rig.with(NODE, prepnexus_devstack::PgNode::freeze_receiver)
-        .await?;
+    rig.with(NODE, PgNode::freeze_receiver).await?;
     let out = out_after(rig, cut, cut).await?;
     rig.thaw(NODE).await?;
     rig.until_serves(NODE, true).await?;
@@ -70,7 +70,7 @@ async fn cut_off(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
 
 async fn by_time(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
     let paused = rig.recorder().script("pause the replica's replay");
-    rig.with(NODE, |node| node.pause_replay()).await??;
+    rig.with(NODE, PgNode::pause_replay).await??;
     let out = out_after(rig, paused, paused + SECOND_US).await?;
     resume(rig).await?;
     Ok(Measure::ms(
@@ -87,7 +87,7 @@ SELECT pg_current_wal_flush_lsn() - $1::text::pg_lsn > 8 * 1024 * 1024 AS yes";
     let paused = rig
         .recorder()
         .script("pause the replica's replay, and write 16 MiB");
-    rig.with(NODE, |node| node.pause_replay()).await??;
+    rig.with(NODE, PgNode::pause_replay).await??;
     let position = rig.psql(NODE, "SELECT pg_last_wal_replay_lsn()").await?;
     let bulk = rig.psql(
         0,
@@ -109,7 +109,7 @@ SELECT pg_current_wal_flush_lsn() - $1::text::pg_lsn > 8 * 1024 * 1024 AS yes";
 }
 
 async fn resume(rig: &Rig) -> Result<(), Error> {
-    rig.with(NODE, |node| node.resume_replay()).await??;
+    rig.with(NODE, PgNode::resume_replay).await??;
     rig.recorder().script("resume the replay");
     rig.until_serves(NODE, true).await.map(drop)
 }

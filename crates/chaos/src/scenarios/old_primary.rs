@@ -4,6 +4,7 @@
 //! Three witnesses: the port that each server names in its answers, rows that only the old one has,
 //! and, after its restart, which forgets them, its own counters.
 
+use prepnexus_devstack::PgNode;
 use prepnexus_storage::Cluster;
 
 use super::{
@@ -41,7 +42,7 @@ async fn return_of(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> 
     rig.thaw(0).await?;
     go_on(half).await;
     rig.kill(0).await?;
-    rig.with(0, |node| node.start()).await??;
+    rig.with(0, PgNode::start).await??;
     rig.recorder().script("restart the old primary");
     newcomers(rig).await?;
     go_on(half).await;
