@@ -1,4 +1,4 @@
-//! Finds the system's own PostgreSQL and Redis, and says which package brings what is missing.
+//! Finds the system's own servers, and says which package brings what is missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 const POSTGRES_ROOT: &str = "/usr/lib/postgresql";
 const OLDEST: u32 = 15;
+const ETCD_CLIENT: &str = "/usr/lib/python3/dist-packages/etcd/__init__.py";
 const EXTENSIONS: [&str; 3] = ["pg_stat_statements", "pg_trgm", "unaccent"];
 
 /// The programs of one major version of PostgreSQL.
@@ -54,6 +55,11 @@ impl Postgres {
         Ok(Self { dir })
     }
 
+    /// Where all of them are.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -67,6 +73,41 @@ pub(crate) fn redis(program: &str) -> Result<PathBuf> {
         "redis-server"
     };
     find_in_path(program).ok_or_else(|| missing(program, package))
+}
+
+/// `pgbouncer`.
+pub(crate) fn pgbouncer() -> Result<PathBuf> {
+    find_in_path("pgbouncer").ok_or_else(|| missing("pgbouncer", "pgbouncer"))
+}
+
+/// What a cluster that manages its own roles is run with.
+#[derive(Clone, Debug)]
+pub(crate) struct Patroni {
+    pub(crate) patroni: PathBuf,
+    pub(crate) etcd: PathBuf,
+}
+
+impl Patroni {
+    /// All of it, or an error that names every package that is missing.
+    pub(crate) fn find() -> Result<Self> {
+        let client = Path::new(ETCD_CLIENT).exists();
+        Self::of(find_in_path("patroni"), client, find_in_path("etcd"))
+    }
+
+    fn of(patroni: Option<PathBuf>, client: bool, etcd: Option<PathBuf>) -> Result<Self> {
+        let parts = [
+            (patroni.is_some(), "patroni", "patroni"),
+            (client, "its etcd client", "python3-etcd"),
+            (etcd.is_some(), "etcd", "etcd-server"),
+        ];
+        if let (Some(patroni), true, Some(etcd)) = (patroni, client, etcd) {
+            return Ok(Self { patroni, etcd });
+        }
+        let absent = parts.iter().filter(|(found, ..)| !found);
+        let (what, packages): (Vec<_>, Vec<_>) =
+            absent.map(|(_, what, package)| (*what, *package)).unzip();
+        Err(missing(&what.join(", "), &packages.join(" ")))
+    }
 }
 
 /// Looks for a program in the caller's `PATH`, and in `/usr/sbin`, which ordinary users often lack.
@@ -91,5 +132,25 @@ fn missing(what: &str, package: &str) -> Error {
     Error::Missing {
         what: what.to_owned(),
         package: package.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_missing_package_is_named() {
+        let there = || Some(PathBuf::from("/usr/bin/true"));
+        assert!(Patroni::of(there(), true, there()).is_ok());
+        let text = |found: Result<Patroni>| found.unwrap_err().to_string();
+        assert_eq!(
+            text(Patroni::of(None, true, None)),
+            "patroni, etcd is missing: install the Debian package patroni etcd-server"
+        );
+        assert_eq!(
+            text(Patroni::of(there(), false, there())),
+            "its etcd client is missing: install the Debian package python3-etcd"
+        );
     }
 }

@@ -23,7 +23,7 @@ pub enum Error {
     Missing {
         /// What was looked for.
         what: String,
-        /// The package that brings it.
+        /// The package that brings it; several are separated by spaces.
         package: String,
     },
     /// The configuration or the directory cannot work as it is.

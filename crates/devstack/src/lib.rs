@@ -1,9 +1,9 @@
-//! Private PostgreSQL and Redis servers, with faults on demand, for development and tests.
+//! Private PostgreSQL, PgBouncer, Patroni and Redis servers, with faults on demand, for development and tests.
 //!
 //! A [`Stack`] is a PostgreSQL primary, its streaming replicas and a Redis server, run from the machine's own Debian
 //! packages under a directory of their own, on free loopback ports. Nothing on the machine is shared with it or changed by
 //! it. Each [`PgNode`] and the [`RedisServer`] can be killed, frozen, delayed, promoted and brought back; a [`Proxy`] stands
-//! in for a network that fails.
+//! in for a network that fails, and a [`PgBouncer`] for the pooler that many have on the way.
 //!
 //! ```no_run
 //! use prepnexus_devstack::{Stack, StackConfig};
@@ -24,18 +24,26 @@
 //! Servers of a stack that is not detached end with it: when it is dropped, after a panic too, and when its process is
 //! killed. Their files are removed if they were temporary; what a killed process left is removed by the next test stack.
 //!
-//! Deliberately absent: async, a PostgreSQL driver (SQL goes through `psql`), systems other than Linux, managing roles:
-//! that is Patroni's work where it matters.
+//! A [`PatroniCluster`] is another kind of stack: its nodes elect their primary, promote and rewind by themselves, as
+//! production does, where a [`Stack`] does what a test tells it. It is temporary always.
+//!
+//! Deliberately absent: async, a PostgreSQL driver (SQL goes through `psql`), systems other than Linux.
 
 mod account;
 mod binaries;
+mod daemon;
 mod error;
+mod http;
 mod identity;
 mod layout;
+mod logs;
+mod patroni;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod process;
 mod proxy;
+mod psql;
 mod redis;
 mod scratch;
 mod spawn;
@@ -45,6 +53,8 @@ mod tool;
 mod wait;
 
 pub use error::{Error, Result};
+pub use patroni::{PatroniCluster, PatroniConfig, PatroniNode};
+pub use pgbouncer::{PgBouncer, PgBouncerConfig};
 pub use postgres::{PgNode, Rejoin};
 pub use proxy::Proxy;
 pub use redis::RedisServer;

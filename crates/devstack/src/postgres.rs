@@ -6,20 +6,21 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::account::{Account, clean};
+use crate::account::Account;
 use crate::binaries::Postgres;
 use crate::error::Result;
 use crate::layout::hash_of;
 use crate::ports::loopback;
+use crate::psql;
 use crate::spawn::Spawner;
-use crate::tool;
 
 pub(crate) mod config;
 mod faults;
 mod lifecycle;
-mod ownership;
+pub(crate) mod ownership;
 mod replica;
-mod shared_memory;
+pub(crate) mod shared_memory;
+mod timeline;
 
 pub(crate) use lifecycle::Shutdown;
 pub use replica::Rejoin;
@@ -30,9 +31,6 @@ use config::NodeConf;
 pub(crate) const REPLICATION_USER: &str = "replicator";
 /// Its password. It opens loopback connections to throw-away servers only.
 pub(crate) const REPLICATION_PASSWORD: &str = "replicator";
-
-/// How long a question by [`PgNode::psql`] may take.
-const PSQL_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the nodes of a stack share.
 #[derive(Debug)]
@@ -140,7 +138,7 @@ impl PgNode {
     /// # Errors
     /// [`Error::Tool`](crate::Error::Tool) with the server's message; [`Error::Timeout`](crate::Error::Timeout) after 30 s.
     pub fn psql_db(&self, database: &str, sql: &str) -> Result<String> {
-        self.psql_within(PSQL_LIMIT, database, sql)
+        self.psql_within(psql::LIMIT, database, sql)
     }
 
     /// As [`PgNode::psql_db`], with a limit of its own: a frozen server never answers.
@@ -148,18 +146,9 @@ impl PgNode {
     /// # Errors
     /// As [`PgNode::psql_db`].
     pub fn psql_within(&self, limit: Duration, database: &str, sql: &str) -> Result<String> {
-        let mut command = clean(&self.inner.shared.postgres.program("psql"));
-        command.args([
-            "-XAtqw",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            "postgres",
-            "-h",
-            self.host(),
-        ]);
-        command.args(["-p", &self.port().to_string(), "-d", database]);
-        tool::run(command, &format!("psql on {}", self.name()), sql, limit)
+        let psql = self.inner.shared.postgres.program("psql");
+        let server = (self.name(), self.port());
+        psql::ask(&psql, server, database, sql, limit)
     }
 
     fn conf(&self) -> MutexGuard<'_, NodeConf> {

@@ -31,6 +31,29 @@ pub(crate) fn find(ours: impl Fn(&[u8]) -> bool) -> Vec<i32> {
         .collect()
 }
 
+/// These processes and all that they, and theirs, have started.
+pub(crate) fn with_descendants(mut pids: Vec<i32>) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let parents: Vec<(i32, i32)> = all.filter_map(|pid| Some((pid, parent_of(pid)?))).collect();
+    let mut looked_at = 0;
+    while let Some(parent) = pids.get(looked_at).copied() {
+        for (pid, _) in parents.iter().filter(|(_, of)| *of == parent) {
+            if !pids.contains(pid) {
+                pids.push(*pid);
+            }
+        }
+        looked_at += 1;
+    }
+    pids.retain(|pid| !has_ended(*pid));
+    pids
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
+}
+
 /// Sends a signal; a process that is already gone is no error.
 pub(crate) fn signal(pid: i32, signal: Signal) {
     // Zero and negative numbers mean groups of processes.
@@ -42,4 +65,29 @@ pub(crate) fn signal(pid: i32, signal: Signal) {
 /// Whether `needle` occurs in a command line.
 pub(crate) fn contains(line: &[u8], needle: &[u8]) -> bool {
     line.windows(needle.len()).any(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn children_of_children_are_descendants() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'read -r _; true'; true"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while with_descendants(vec![pid]).len() != 2 {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(with_descendants(vec![own]).len() >= 3);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(with_descendants(vec![pid]), Vec::<i32>::new());
+    }
 }

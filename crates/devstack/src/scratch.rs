@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 
+use crate::account::Account;
 use crate::error::{During, Result};
 use crate::layout::Layout;
 
@@ -19,6 +20,28 @@ const MEMORY: &str = "/dev/shm";
 const ROOM_NEEDED_BYTES: u64 = 4 << 30;
 /// Directories get their final name when their lock is held, so that no sweep mistakes a new one for an abandoned one.
 const UNFINISHED_PREFIX: &str = "prepnexus-new-";
+
+/// A temporary directory with its lock, for servers that are no stack. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(crate) layout: Layout,
+    /// Whoever else holds a copy of this file keeps the directory from being swept.
+    pub(crate) lock: File,
+}
+
+impl Scratch {
+    pub(crate) fn make(base: &Path, account: &Account) -> Result<Self> {
+        let (dir, lock) = make(base)?;
+        let layout = Layout::make(&dir, account)?;
+        Ok(Self { layout, lock })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.layout.remove();
+    }
+}
 
 /// Where temporary stacks are made. A stack is some 3,000 files, which a file system in memory makes and removes several
 /// times faster; but containers often have 64 MB there, and some machines need their memory.

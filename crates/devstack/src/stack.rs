@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::postgres::{PgNode, Shared, Shutdown};
 use crate::redis::RedisServer;
+use crate::scratch;
 use crate::spawn::Spawner;
 
 mod config;
@@ -37,7 +38,7 @@ impl Stack {
     ///
     /// A directory that has data is used again: what runs is attached to, and is left running by this stack's drop; what is
     /// stopped is started, on its former port unless another process has taken that. Of several nodes that say they are
-    /// primary the one on the highest timeline is, and the others rejoin as its replicas.
+    /// primary the one on the highest timeline is, and the others rejoin as its replicas, as do the standbys of an older timeline.
     ///
     /// # Errors
     /// [`Error::Missing`] names the package to install; [`Error::Start`] shows the end of a server's log.
@@ -188,7 +189,12 @@ impl Drop for Stack {
     }
 }
 
-/// Ends and removes a temporary stack whose owner is gone.
+/// Ends and removes the temporary stacks below `base` whose owners are gone.
+pub(crate) fn sweep_abandoned(base: &Path, postgres: &Postgres, account: &Account) -> Result<()> {
+    let mut abandoned = scratch::abandoned(base).into_iter();
+    abandoned.try_for_each(|(layout, _lock)| sweep(&layout, postgres, account))
+}
+
 fn sweep(layout: &Layout, postgres: &Postgres, account: &Account) -> Result<()> {
     let (postgres, account) = (postgres.clone(), account.clone());
     let shared = Shared {

@@ -23,7 +23,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Counts the changes to what a template contains.
 const FORMAT: u32 = 1;
 
-const HBA: &str = "\
+/// Who may connect, and how.
+pub(crate) const HBA: &str = "\
 # Only this machine. The superuser needs no password here, everybody else does.
 host all postgres 127.0.0.1/32 trust
 host all postgres ::1/128 trust

@@ -8,6 +8,10 @@ mod directories;
 mod faults;
 #[path = "devstack/lifetime.rs"]
 mod lifetime;
+#[path = "devstack/patroni.rs"]
+mod patroni;
+#[path = "devstack/pgbouncer.rs"]
+mod pgbouncer;
 #[path = "devstack/proxy.rs"]
 mod proxy;
 #[path = "devstack/redis.rs"]
@@ -18,3 +22,5 @@ mod roles;
 mod start;
 #[path = "devstack/support.rs"]
 mod support;
+#[path = "devstack/timelines.rs"]
+mod timelines;

@@ -69,47 +69,62 @@ impl NodeConf {
     }
 }
 
+/// What every server of this crate is set to, whoever manages it.
+const COMMON: [(&str, &str); 21] = [
+    ("listen_addresses", "127.0.0.1"),
+    ("unix_socket_directories", ""),
+    ("max_connections", "200"),
+    ("shared_buffers", "128MB"),
+    ("dynamic_shared_memory_type", "mmap"),
+    ("shared_preload_libraries", "pg_stat_statements"),
+    ("wal_level", "replica"),
+    ("wal_log_hints", "on"),
+    ("max_wal_senders", "20"),
+    ("max_replication_slots", "20"),
+    ("max_slot_wal_keep_size", "2GB"),
+    ("wal_keep_size", "256MB"),
+    ("wal_retrieve_retry_interval", "200ms"),
+    ("wal_receiver_status_interval", "1s"),
+    ("hot_standby", "on"),
+    ("hot_standby_feedback", "on"),
+    ("password_encryption", "scram-sha-256"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    ("log_min_messages", "warning"),
+    ("log_line_prefix", "%m [%p] %q%u@%d %a "),
+];
+
+/// The common settings, then whether they survive a crash of the machine, then the caller's, which win.
+pub(crate) fn settings<'a>(
+    durable: bool,
+    own: &'a [(&'a str, &'a str)],
+    callers: &'a [(String, String)],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    // full_page_writes stays on: pg_rewind refuses a source without it.
+    let fsync = (!durable).then_some(("fsync", "off"));
+    let callers = callers.iter();
+    let callers = callers.map(|(name, value)| (name.as_str(), value.as_str()));
+    COMMON
+        .into_iter()
+        .chain(fsync)
+        .chain(own.iter().copied())
+        .chain(callers)
+}
+
 /// The settings that all nodes of a stack share.
 pub(crate) fn stack_conf(config: &StackConfig) -> String {
-    let mut text = String::from(
-        "listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 200
-shared_buffers = '128MB'
-dynamic_shared_memory_type = mmap
-shared_preload_libraries = 'pg_stat_statements'
-wal_level = replica
-wal_log_hints = on
-max_wal_senders = 20
-max_replication_slots = 20
-max_slot_wal_keep_size = '2GB'
-wal_keep_size = '256MB'
-wal_retrieve_retry_interval = '200ms'
-wal_receiver_status_interval = '1s'
-hot_standby = on
-hot_standby_feedback = on
-password_encryption = 'scram-sha-256'
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_min_messages = warning
-log_line_prefix = '%m [%p] %q%u@%d %a '
-",
-    );
-    // full_page_writes stays on: pg_rewind refuses a source without it.
-    if !config.durable {
-        text.push_str("fsync = off\n");
-    }
-    text.push_str(match (config.synchronous, config.durable) {
-        (true, _) => "synchronous_standby_names = 'ANY 1 (*)'\nsynchronous_commit = remote_apply\n",
-        (false, true) => "synchronous_commit = on\n",
-        (false, false) => "synchronous_commit = off\n",
-    });
-    for (name, value) in &config.settings {
-        let _ = writeln!(
-            text,
-            "{name} = '{}'",
-            value.replace('\\', "\\\\").replace('\'', "''")
-        );
+    let own: &[(&str, &str)] = match (config.synchronous, config.durable) {
+        (true, _) => &[
+            ("synchronous_standby_names", "ANY 1 (*)"),
+            ("synchronous_commit", "remote_apply"),
+        ],
+        (false, true) => &[("synchronous_commit", "on")],
+        (false, false) => &[("synchronous_commit", "off")],
+    };
+    let mut text = String::new();
+    for (name, value) in settings(config.durable, own, &config.settings) {
+        let value = value.replace('\\', "\\\\").replace('\'', "''");
+        let _ = writeln!(text, "{name} = '{value}'");
     }
     text
 }

@@ -3,14 +3,14 @@
 //! `postgres` is spawned directly rather than by `pg_ctl`, so that it is our own child: a killed server whose parent does
 //! not reap it stays a zombie, and blocks `pg_rewind` and the next start.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs::{self, OpenOptions};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::error::{During, Error, Result};
+use crate::logs;
 use crate::ports;
 use crate::postgres::PgNode;
 use crate::postgres::config;
@@ -22,7 +22,6 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;
-const LOG_TAIL_BYTES: u64 = 4_096;
 
 /// How a server is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,15 +216,7 @@ impl PgNode {
     }
 
     fn log_since(&self, start: u64) -> String {
-        let mut bytes = Vec::new();
-        if let Ok(mut file) = File::open(self.log_path()) {
-            let length = file.metadata().map_or(0, |metadata| metadata.len());
-            let from = start.max(length.saturating_sub(LOG_TAIL_BYTES));
-            if file.seek(SeekFrom::Start(from)).is_ok() {
-                let _ = file.read_to_end(&mut bytes);
-            }
-        }
-        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+        logs::since(&self.log_path(), start)
     }
 
     /// Waits for the end of the processes that were the node's before they were told, and of any that came since.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 
@@ -14,6 +15,29 @@ pub(crate) struct LockFile {
     /// Key and identifier of the shared memory segment that guards the data directory.
     pub(crate) segment: Option<(String, String)>,
     pub(crate) ready: bool,
+}
+
+impl LockFile {
+    /// The lock file of a data directory, if there is one: also of a server that was killed.
+    pub(crate) fn read(data: &Path) -> Option<Self> {
+        let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let lines: Vec<&str> = text.lines().collect();
+        let segment = lines.get(6).and_then(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        });
+        Some(Self {
+            pid: lines.first()?.trim().parse().ok()?,
+            segment,
+            ready: lines.get(7).is_some_and(|status| status.trim() == "ready"),
+        })
+    }
+}
+
+/// The main process of the server in a data directory, and helpers that work on it alone: they keep their arguments in view.
+pub(crate) fn is_run_on(data: &Path, line: &[u8]) -> bool {
+    let started_with = [b"\0-D\0", data.as_os_str().as_bytes(), b"\0"].concat();
+    process::contains(line, &started_with)
 }
 
 impl PgNode {
@@ -43,23 +67,12 @@ impl PgNode {
     }
 
     pub(super) fn lock_file(&self) -> Option<LockFile> {
-        let text = fs::read_to_string(self.data_dir().join("postmaster.pid")).ok()?;
-        let lines: Vec<&str> = text.lines().collect();
-        let segment = lines.get(6).and_then(|line| {
-            let mut words = line.split_whitespace();
-            Some((words.next()?.to_owned(), words.next()?.to_owned()))
-        });
-        Some(LockFile {
-            pid: lines.first()?.trim().parse().ok()?,
-            segment,
-            ready: lines.get(7).is_some_and(|status| status.trim() == "ready"),
-        })
+        LockFile::read(self.data_dir())
     }
 
     /// A postmaster keeps its arguments in view; its children show the cluster's name.
     fn owns(&self, line: &[u8]) -> bool {
-        let started_with = [b"\0-D\0", self.data_dir().as_os_str().as_bytes(), b"\0"].concat();
         let title = format!("postgres: {}: ", self.inner.cluster_name);
-        line.starts_with(title.as_bytes()) || process::contains(line, &started_with)
+        line.starts_with(title.as_bytes()) || is_run_on(self.data_dir(), line)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::error::{During, Error, Result};
+use crate::error::{During, Result};
 use crate::layout::make_private;
 use crate::postgres::PgNode;
 use crate::tool;
@@ -41,7 +41,7 @@ impl PgNode {
     /// replicas that followed that: see [`PgNode::follow`] and [`PgNode::rejoin_as_replica_of`].
     ///
     /// # Errors
-    /// [`Error::Tool`] when it is a primary already; [`Error::Timeout`].
+    /// [`Error::Tool`](crate::Error::Tool) when it is a primary already; [`Error::Timeout`](crate::Error::Timeout).
     pub fn promote(&self) -> Result<()> {
         self.psql_within(LIMIT, "postgres", "SELECT pg_promote(true, 60)")?;
         wait_until(&format!("promotion of {}", self.name()), LIMIT, || {
@@ -54,7 +54,7 @@ impl PgNode {
     /// Makes a running replica follow another primary, without a restart.
     ///
     /// # Errors
-    /// [`Error::Tool`] when `primary` does not answer.
+    /// [`Error::Tool`](crate::Error::Tool) when `primary` does not answer.
     pub fn follow(&self, primary: &PgNode) -> Result<()> {
         self.reserve_slot_on(primary)?;
         self.change_conf(|conf| conf.upstream = primary.port())?;
@@ -65,7 +65,7 @@ impl PgNode {
     /// Waits until this replica has replayed all that `primary` had written when this was called.
     ///
     /// # Errors
-    /// [`Error::Timeout`] after 60 s.
+    /// [`Error::Timeout`](crate::Error::Timeout) after 60 s.
     pub fn wait_caught_up_with(&self, primary: &PgNode) -> Result<()> {
         let position = primary.psql(WRITTEN)?;
         let question =
@@ -78,7 +78,7 @@ impl PgNode {
     /// what only this node has, or by a new copy of everything where that cannot be done.
     ///
     /// # Errors
-    /// [`Error::Tool`] when `primary` does not answer; errors of stopping and starting.
+    /// [`Error::Tool`](crate::Error::Tool) when `primary` does not answer; errors of stopping and starting.
     pub fn rejoin_as_replica_of(&self, primary: &PgNode) -> Result<Rejoin> {
         self.stop()?;
         let how = {
@@ -151,25 +151,6 @@ impl PgNode {
              (SELECT FROM pg_replication_slots WHERE slot_name = '{name}')"
         );
         primary.psql(&sql).map(drop)
-    }
-
-    /// The timeline in the control file; of a promoted node it is right once its checkpoint is done.
-    pub(crate) fn timeline(&self) -> Result<u32> {
-        let mut command = self
-            .account()
-            .tool(&self.inner.shared.postgres.program("pg_controldata"));
-        command.arg("--pgdata").arg(self.data_dir());
-        let output = tool::run(command, "pg_controldata", "", LIMIT)?;
-        let line = output
-            .lines()
-            .find_map(|line| line.strip_prefix("Latest checkpoint's TimeLineID:"));
-        line.and_then(|value| value.trim().parse().ok())
-            .ok_or_else(|| {
-                Error::Unusable(format!(
-                    "{} has no readable control file",
-                    self.data_dir().display()
-                ))
-            })
     }
 
     fn rewind_to(&self, primary: &PgNode) -> Result<()> {

@@ -10,25 +10,32 @@ use std::time::Duration;
 
 use crate::account::clean;
 use crate::postgres::PgNode;
+use crate::postgres::ownership::LockFile;
 use crate::tool;
 
 impl PgNode {
     /// Removes the lock file and the segment of a server that no longer runs. Without this, a start could find the lock
     /// file's process id in use by another program of the same user, or by a zombie that nobody has reaped yet.
     pub(super) fn clear_remains(&self) {
-        let Some(lock) = self.lock_file() else { return };
-        if !self.processes().is_empty() {
-            return;
+        if self.processes().is_empty() {
+            clear_remains(self.data_dir());
         }
-        if let Some((key, id)) = &lock.segment
-            && is_abandoned(key, id, lock.pid)
-        {
-            let mut ipcrm = clean(Path::new("ipcrm"));
-            ipcrm.args(["-m", id]);
-            let _ = tool::run(ipcrm, "ipcrm", "", Duration::from_secs(5));
-        }
-        let _ = fs::remove_file(self.data_dir().join("postmaster.pid"));
     }
+}
+
+/// Removes the lock file and the segment that the last server of a data directory left: none may run there.
+pub(crate) fn clear_remains(data: &Path) {
+    let Some(lock) = LockFile::read(data) else {
+        return;
+    };
+    if let Some((key, id)) = &lock.segment
+        && is_abandoned(key, id, lock.pid)
+    {
+        let mut ipcrm = clean(Path::new("ipcrm"));
+        ipcrm.args(["-m", id]);
+        let _ = tool::run(ipcrm, "ipcrm", "", Duration::from_secs(5));
+    }
+    let _ = fs::remove_file(data.join("postmaster.pid"));
 }
 
 /// Whether the kernel's list has the segment, made by that process, and attached to none.

@@ -12,7 +12,7 @@ use crate::postgres::{PgNode, Shared};
 use crate::redis::RedisServer;
 use crate::scratch;
 use crate::spawn::Spawner;
-use crate::stack::{Stack, StackConfig, check, sweep};
+use crate::stack::{Stack, StackConfig, check, sweep_abandoned};
 use crate::template;
 
 pub(super) fn start(mut config: StackConfig) -> Result<Stack> {
@@ -21,9 +21,7 @@ pub(super) fn start(mut config: StackConfig) -> Result<Stack> {
     let mut held = None;
     if config.temporary {
         let postgres = Postgres::newest()?;
-        for (layout, _lock) in scratch::abandoned(&config.dir) {
-            sweep(&layout, &postgres, &account)?;
-        }
+        sweep_abandoned(&config.dir, &postgres, &account)?;
         let (dir, lock) = scratch::make(&config.dir)?;
         config.dir = dir;
         held = Some(lock);
@@ -130,8 +128,10 @@ fn start_nodes(stack: &mut Stack, config: &StackConfig) -> Result<()> {
         node.mark_as_standby()?;
         stack.nodes.push(node);
     }
+    let timeline = primary.timeline()?;
     let starting = |node: &PgNode| {
-        if !node.is_standby() {
+        // A standby of an older timeline may have replayed what the primary never had, and could then not follow it.
+        if !node.is_standby() || node.timeline()? < timeline {
             return node.rejoin_as_replica_of(&primary).map(drop);
         }
         node.reserve_slot_on(&primary)?;

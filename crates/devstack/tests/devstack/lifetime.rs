@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use prepnexus_devstack::{Stack, StackConfig};
+use prepnexus_devstack::{
+    PatroniCluster, PatroniConfig, PgBouncer, PgBouncerConfig, Stack, StackConfig,
+};
 
 use crate::support::{eventually, is_alive, processes_of, server_pids, temporary_dir};
 
@@ -43,27 +45,58 @@ fn a_panic_leaves_no_process_and_no_directory() {
 /// Not a test by itself: the child that [`a_killed_owner_takes_its_servers_along`] starts and kills.
 #[test]
 fn owner() {
+    let Some(base) = owners_dir() else { return };
+    let stack = Stack::start(all_servers(&base)).unwrap();
+    let pids = server_pids(&stack);
+    // Frozen children of a postmaster that is killed notice nothing: these are left for the sweep.
+    stack.replica(0).freeze();
+    live_until_killed(stack.data_root(), &pids);
+}
+
+/// Not a test by itself either, but the child of [`a_killed_owner_takes_its_cluster_along`].
+#[test]
+fn owner_of_a_cluster() {
+    let Some(base) = owners_dir() else { return };
+    let config = PatroniConfig {
+        dir: base,
+        nodes: 1,
+        ..PatroniConfig::for_tests()
+    };
+    let cluster = PatroniCluster::start(&config).unwrap();
+    let node = &cluster.nodes()[0];
+    let bouncer = PgBouncer::start(&PgBouncerConfig {
+        dir: config.dir.clone(),
+        ..PgBouncerConfig::new(node.addr())
+    });
+    let _bouncer = bouncer.unwrap();
+    let pids = node.postgres_pids().into_iter();
+    let mut pids: Vec<String> = pids.map(|pid| pid.to_string()).collect();
+    let lines = processes_of(&config.dir).into_iter();
+    pids.extend(lines.filter_map(|line| line.split(' ').next().map(str::to_owned)));
+    node.freeze();
+    live_until_killed(&config.dir, &pids);
+}
+
+fn owners_dir() -> Option<PathBuf> {
     #[expect(
         clippy::disallowed_methods,
         reason = "how the parent tells its child what to do"
     )]
-    let Some(base) = std::env::var_os(OWNER_DIR) else {
-        return;
-    };
-    let stack = Stack::start(all_servers(Path::new(&base))).unwrap();
-    let pids = server_pids(&stack);
-    // Frozen children of a postmaster that is killed notice nothing: these are left for the sweep.
-    stack.replica(0).freeze();
-    println!("\nowner {} {}", stack.data_root().display(), pids.join(" "));
+    let dir = std::env::var_os(OWNER_DIR);
+    dir.map(PathBuf::from)
+}
+
+fn live_until_killed(dir: &Path, pids: &[String]) {
+    println!("\nowner {} {}", dir.display(), pids.join(" "));
     loop {
         std::thread::park();
     }
 }
 
-fn start_owner(base: &Path) -> (Child, BufReader<ChildStdout>, String) {
+fn start_owner(test: &str, base: &Path) -> (Child, BufReader<ChildStdout>, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "lifetime::owner", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(OWNER_DIR, base);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     // Kept open: the child's test harness would end at a closed one.
@@ -78,7 +111,7 @@ fn start_owner(base: &Path) -> (Child, BufReader<ChildStdout>, String) {
 #[test]
 fn a_killed_owner_takes_its_servers_along() {
     let base = temporary_dir();
-    let (mut child, _output, line) = start_owner(base.path());
+    let (mut child, _output, line) = start_owner("lifetime::owner", base.path());
     let root = PathBuf::from(line.split(' ').nth(1).unwrap());
     let pids: Vec<&str> = line.split(' ').skip(2).collect();
     assert!(
@@ -102,6 +135,40 @@ fn a_killed_owner_takes_its_servers_along() {
         !pids.iter().any(|pid| is_alive(pid))
     });
     assert!(!root.exists());
+    assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_killed_owner_takes_its_cluster_along() {
+    let base = temporary_dir();
+    let (mut child, _output, line) = start_owner("lifetime::owner_of_a_cluster", base.path());
+    let pids: Vec<&str> = line.split(' ').skip(2).collect();
+    assert!(
+        pids.len() > 8 && pids.iter().all(|pid| is_alive(pid)),
+        "{pids:?}"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Nobody needs to sweep up: not even frozen servers whose parent is not the owner are left.
+    eventually("the end of all processes", || {
+        !pids.iter().any(|pid| is_alive(pid)) && processes_of(base.path()).is_empty()
+    });
+    let is_unlocked = |dir: std::fs::DirEntry| {
+        let lock = std::fs::File::open(dir.path().join("lock")).unwrap();
+        lock.try_lock().is_ok()
+    };
+    eventually("the end of whoever ended them", || {
+        let dirs = std::fs::read_dir(base.path()).unwrap();
+        dirs.flatten().all(is_unlocked)
+    });
+    // The next stack in the same place removes the files.
+    drop(
+        Stack::start(StackConfig {
+            dir: base.path().to_owned(),
+            ..StackConfig::for_tests()
+        })
+        .unwrap(),
+    );
     assert_eq!(std::fs::read_dir(base.path()).unwrap().count(), 0);
 }
 
