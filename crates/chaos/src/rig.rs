@@ -4,30 +4,24 @@
 mod roles;
 mod watch;
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use prepnexus_devstack::{PgNode, Stack, StackConfig};
 use prepnexus_storage::{Cluster, ClusterConfig, Deadline};
 use prepnexus_testkit::TestDb;
-use tokio::{
-    task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep},
-};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     checker::Rows,
     client::{Nodes, SCHEMA},
     error::Error,
-    history::{History, Recorder},
+    history::Recorder,
     scenarios::Setting,
 };
 
 /// For everything that is to happen by itself, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-/// How often a condition is asked for.
-const POLL: Duration = Duration::from_millis(5);
-
 /// What a scenario asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
@@ -59,6 +53,15 @@ pub(crate) struct Rig {
     stack: Stack,
 }
 
+/// What the clients see of it is the API nodes.
+impl Deref for Rig {
+    type Target = Nodes;
+
+    fn deref(&self) -> &Nodes {
+        &self.nodes
+    }
+}
+
 impl Rig {
     /// Starts servers and routers, and waits until the routers see all of them.
     pub(crate) async fn start(shape: Shape) -> Result<Self, Error> {
@@ -77,7 +80,7 @@ impl Rig {
         let clusters = (0..shape.clusters)
             .map(|_| Cluster::start(&Self::timings(db.config_with_replicas())))
             .collect::<Result<Vec<_>, _>>()?;
-        let rig = Self {
+        let mut rig = Self {
             nodes: Nodes {
                 clusters: clusters.into(),
                 recorder: Recorder::start(),
@@ -90,7 +93,8 @@ impl Rig {
         };
         rig.all_caught_up(0).await?;
         rig.all_serve().await?;
-        Ok(rig.watched())
+        rig.watchers = rig.watch(&rig.stop);
+        Ok(rig)
     }
 
     /// As an embedder gets it: tests of other crates are more patient.
@@ -106,14 +110,6 @@ impl Rig {
     /// How the API's role reaches all servers.
     pub(crate) fn config(&self) -> ClusterConfig {
         self.db.config_with_replicas()
-    }
-
-    pub(crate) fn recorder(&self) -> &Recorder {
-        &self.nodes.recorder
-    }
-
-    pub(crate) fn clusters(&self) -> &[Cluster] {
-        &self.nodes.clusters
     }
 
     /// How many servers there are.
@@ -154,34 +150,11 @@ impl Rig {
 
     /// What a server holds of the clients' writes.
     pub(crate) async fn rows(&self, node: usize) -> Result<Rows, Error> {
-        let ids = self.psql(node, "SELECT id FROM chaos_writes").await?;
-        let registers = self.psql(node, "SELECT client, value FROM chaos_registers");
-        let pair = |line: &str| {
-            let (client, value) = line.split_once('|')?;
-            Some((client.parse().ok()?, value.parse().ok()?))
-        };
-        Ok(Rows {
-            ids: ids.lines().filter_map(|id| id.parse().ok()).collect(),
-            registers: registers.await?.lines().filter_map(pair).collect(),
-        })
-    }
-
-    /// Waits until `holds`; the moment at which it was seen.
-    pub(crate) async fn until(
-        &self,
-        what: &str,
-        limit: Duration,
-        mut holds: impl FnMut(&Self) -> bool,
-    ) -> Result<u64, Error> {
-        let deadline = Instant::now() + limit;
-        while !holds(self) {
-            if Instant::now() > deadline {
-                let what = what.to_owned();
-                return Err(Error::Timeout { what, limit });
-            }
-            sleep(POLL).await;
-        }
-        Ok(self.recorder().now())
+        let database = self.db.database().to_owned();
+        let reading = self.with(node, move |node| {
+            rows_of(|sql| node.psql_db(&database, sql))
+        });
+        Ok(reading.await??)
     }
 
     /// Waits until all replicas have what `primary` has now.
@@ -193,11 +166,6 @@ impl Rig {
             waiting.await??;
         }
         Ok(())
-    }
-
-    /// The history so far.
-    pub(crate) fn history(&self) -> History {
-        self.recorder().snapshot()
     }
 
     /// Ends everything, whatever state it is in.
@@ -224,6 +192,22 @@ impl Rig {
         })
         .await;
     }
+}
+
+/// What a server holds of the clients' writes, asked by `psql`.
+pub(crate) fn rows_of(
+    psql: impl Fn(&str) -> prepnexus_devstack::Result<String>,
+) -> prepnexus_devstack::Result<Rows> {
+    let ids = psql("SELECT id FROM chaos_writes")?;
+    let registers = psql("SELECT client, value FROM chaos_registers")?;
+    let pair = |line: &str| {
+        let (client, value) = line.split_once('|')?;
+        Some((client.parse().ok()?, value.parse().ok()?))
+    };
+    Ok(Rows {
+        ids: ids.lines().filter_map(|id| id.parse().ok()).collect(),
+        registers: registers.lines().filter_map(pair).collect(),
+    })
 }
 
 /// Plays `scenario` on a rig of that shape, and closes it whatever came of it. The history is kept as

@@ -9,6 +9,7 @@ mod lag;
 mod no_primary;
 mod old_primary;
 mod pairs;
+mod patroni;
 mod promotion;
 
 use std::{fs, path::PathBuf, pin::Pin, time::Duration};
@@ -101,7 +102,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 10] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -146,5 +147,10 @@ pub const SCENARIOS: [Scenario; 9] = [
         name: "api",
         about: "the same over HTTP, with two API processes, one of which is stopped under load",
         play: |setting| Box::pin(api::play(setting)),
+    },
+    Scenario {
+        name: "patroni",
+        about: "a real failover manager moves the primary: switchover, restarts, a killed and a frozen leader",
+        play: |setting| Box::pin(patroni::play(setting)),
     },
 ];

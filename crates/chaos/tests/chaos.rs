@@ -1,6 +1,8 @@
 //! The short form of every scenario, on real servers, one after the other: they measure time. The limits of time
 //! are generous, for a machine that does other things meanwhile; `./dev chaos` judges them as they are.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 use std::path::{Path, PathBuf};
 
 use prepnexus_chaos::{Programs, Setting, choose, run};
@@ -55,4 +57,5 @@ scenarios! {
     frozen_replica
     no_primary
     api
+    patroni
 }

@@ -3,28 +3,68 @@
 use std::{sync::Arc, time::Duration};
 
 use prepnexus_storage::{Cluster, NodeState, NodeView, Role, Topology};
-use tokio::time::timeout;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
-use super::{Rig, SOON, patience};
+use super::{SOON, patience};
 use crate::{
+    client::Nodes,
     error::Error,
-    history::{Recorder, What},
+    history::{History, Recorder, What},
 };
 
 /// How late a change is noted at most.
 const PERIOD: Duration = Duration::from_millis(10);
 
-impl Rig {
-    /// Begins to note what the routers see.
-    pub(super) fn watched(mut self) -> Self {
-        for (index, cluster) in self.nodes.clusters.iter().enumerate() {
-            let watching = watch(index, cluster.clone(), self.nodes.recorder.clone());
-            let stop = self.stop.clone();
-            self.watchers.push(tokio::spawn(async move {
+/// How often a condition is asked for.
+const POLL: Duration = Duration::from_millis(5);
+
+impl Nodes {
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    pub(crate) fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// The history so far.
+    pub(crate) fn history(&self) -> History {
+        self.recorder.snapshot()
+    }
+
+    /// Notes what the routers see, until `stop`.
+    pub(crate) fn watch(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let routers = self.clusters.iter().enumerate();
+        let watch = |(index, cluster): (usize, &Cluster)| {
+            let watching = watch(index, cluster.clone(), self.recorder.clone());
+            let stop = stop.clone();
+            tokio::spawn(async move {
                 stop.run_until_cancelled(watching).await;
-            }));
+            })
+        };
+        routers.map(watch).collect()
+    }
+
+    /// Waits until `holds`; the moment at which it was seen.
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) -> Result<u64, Error> {
+        let deadline = Instant::now() + limit;
+        while !holds(self) {
+            if Instant::now() > deadline {
+                let what = what.to_owned();
+                return Err(Error::Timeout { what, limit });
+            }
+            sleep(POLL).await;
         }
-        self
+        Ok(self.recorder.now())
     }
 
     /// Waits until all routers know a primary and all replicas serve.
@@ -32,11 +72,11 @@ impl Rig {
         for cluster in self.clusters() {
             cluster.wait_for_primary(patience()).await?;
         }
-        let replicas = self.size() - 1;
-        let all = |rig: &Self| {
-            rig.clusters()
-                .iter()
-                .all(|cluster| serving(&cluster.topology()) == replicas)
+        let all = |nodes: &Self| {
+            nodes.clusters.iter().all(|cluster| {
+                let topology = cluster.topology();
+                serving(&topology) + 1 == topology.nodes.len()
+            })
         };
         self.until("all replicas serving", SOON, all)
             .await
@@ -68,8 +108,9 @@ impl Rig {
 
     /// Waits until all routers see that server as the primary, or none; the moment.
     pub(crate) async fn until_primary(&self, node: Option<usize>) -> Result<u64, Error> {
-        let seen = |rig: &Self| {
-            rig.clusters()
+        let seen = |nodes: &Self| {
+            nodes
+                .clusters()
                 .iter()
                 .all(|cluster| cluster.topology().primary == node)
         };
@@ -78,8 +119,9 @@ impl Rig {
 
     /// Waits until all routers see that server serve as a replica, or not; the moment.
     pub(crate) async fn until_serves(&self, node: usize, wanted: bool) -> Result<u64, Error> {
-        let seen = |rig: &Self| {
-            rig.clusters()
+        let seen = |nodes: &Self| {
+            nodes
+                .clusters()
                 .iter()
                 .all(|cluster| serves(&cluster.topology(), node) == wanted)
         };

@@ -17,6 +17,7 @@ use crate::{
     rig::{Rig, SOON, Shape, on_rig},
 };
 use load::{Answer, HttpLoad};
+pub(super) use process::answers_well;
 use process::{Api, Site};
 
 /// From when on every write is refused rather than waited for.

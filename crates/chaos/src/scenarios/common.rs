@@ -6,13 +6,12 @@ use tokio::time::sleep;
 
 use crate::{
     checker::Verdict,
-    client::Step,
+    client::{Nodes, Step},
     error::Error,
     history::{History, Kind, Op, Outcome},
     latency::Latencies,
     load::{Load, Plan},
     measure::Measure,
-    rig::Rig,
 };
 
 /// Reads that take what there is.
@@ -41,7 +40,7 @@ pub(super) struct Traffic {
 
 impl Traffic {
     /// Reads of any freshness at one rate, `writers` at another.
-    pub(super) fn start(rig: &Rig, reads: u32, writes: u32, writers: &'static [Step]) -> Self {
+    pub(super) fn start(nodes: &Nodes, reads: u32, writes: u32, writers: &'static [Step]) -> Self {
         let plan = |rate, first_client, steps| Plan {
             rate,
             clients: 128,
@@ -50,8 +49,8 @@ impl Traffic {
             count: None,
         };
         Self {
-            readers: Load::start(&rig.nodes, plan(reads, 0, ANY)),
-            writers: Load::start(&rig.nodes, plan(writes, 1_000, writers)),
+            readers: Load::start(nodes, plan(reads, 0, ANY)),
+            writers: Load::start(nodes, plan(writes, 1_000, writers)),
         }
     }
 

@@ -157,9 +157,12 @@ impl Drop for Api {
 
 /// Whether `GET /health/ready` answers 200.
 pub(super) fn is_ready(base: &str) -> bool {
-    let answer = agent(Duration::from_secs(2))
-        .get(format!("{base}/health/ready"))
-        .call();
+    answers_well(&format!("{base}/health/ready"))
+}
+
+/// Whether a GET is answered with 200. Blocks.
+pub(in crate::scenarios) fn answers_well(url: &str) -> bool {
+    let answer = agent(Duration::from_secs(2)).get(url).call();
     answer.is_ok_and(|answer| answer.status() == 200)
 }
 
