@@ -115,6 +115,12 @@ impl Op {
         Duration::from_micros(self.completed_us.saturating_sub(self.intended_us))
     }
 
+    /// From its being sent to its end: without what a busy machine was late to send it.
+    #[must_use]
+    pub fn since_sent(&self) -> Duration {
+        Duration::from_micros(self.completed_us.saturating_sub(self.invoked_us))
+    }
+
     /// Whether it was done.
     #[must_use]
     pub fn is_done(&self) -> bool {

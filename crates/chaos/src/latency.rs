@@ -1,6 +1,8 @@
 //! Latencies as quantiles, from the intended moment of each operation: an operation that could not
 //! even be sent because an earlier one hung has waited too.
 
+use std::time::Duration;
+
 use hdrhistogram::Histogram;
 
 use crate::history::Op;
@@ -16,10 +18,20 @@ impl Latencies {
     /// Those of `ops`, done or failed.
     #[must_use]
     pub fn of<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Self {
+        Self::of_all(ops.into_iter().map(Op::latency))
+    }
+
+    /// Those of `ops` from their being sent. For answers that nobody waits for: how late a busy machine was to send them is
+    /// not of the subject's making.
+    #[must_use]
+    pub fn since_sent<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Self {
+        Self::of_all(ops.into_iter().map(Op::since_sent))
+    }
+
+    fn of_all(times: impl Iterator<Item = Duration>) -> Self {
         let mut all = Self::none();
-        for op in ops {
-            let us = u64::try_from(op.latency().as_micros()).unwrap_or(LONGEST_US);
-            all.add(us);
+        for time in times {
+            all.add(u64::try_from(time.as_micros()).unwrap_or(LONGEST_US));
         }
         all
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::Setting;
 use crate::{
     checker::Verdict,
     client::{Nodes, Step},
@@ -98,6 +99,21 @@ pub(super) fn is_refused(op: &Op) -> bool {
             ..
         }
     )
+}
+
+/// How fast these writes were refused: from their being sent. Beside it, from their intended moment.
+pub(super) fn refusals<'a>(
+    what: &'static str,
+    setting: &Setting,
+    refused: impl Iterator<Item = &'a Op> + Clone,
+) -> Measure {
+    let intended = Latencies::of(refused.clone());
+    let sent = Latencies::since_sent(refused);
+    Measure::ms(what, sent.p99_ms(), setting.ms(5.0)).beside(format!(
+        "{} refused; from the intended moment: {:.2} ms",
+        sent.count(),
+        intended.p99_ms()
+    ))
 }
 
 /// What must never be found in any scenario. Without synchronous replication a killed primary may

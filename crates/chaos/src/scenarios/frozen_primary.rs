@@ -4,7 +4,9 @@ use prepnexus_devstack::PgNode;
 
 use super::{
     Setting,
-    common::{SECOND_US, Traffic, WRITES, go_on, is_refused, latencies, not_served, window},
+    common::{
+        SECOND_US, Traffic, WRITES, go_on, is_refused, latencies, not_served, refusals, window,
+    },
 };
 use crate::{
     error::Error,
@@ -87,7 +89,6 @@ async fn form(
     let settled = noticed.unwrap_or(end).max(frozen + SECOND_US);
     let slowest = Latencies::of(writes().filter(|op| op.intended_us < settled)).longest_ms();
     let refused = writes().filter(|op| is_refused(op) && op.intended_us >= settled);
-    let refused = Latencies::of(refused);
     let otherwise = writes().filter(|op| {
         matches!(
             op.outcome,
@@ -97,12 +98,7 @@ async fn form(
             } | Outcome::Shed
         )
     });
-    let refused_p99 = if noticed.is_some() {
-        refused.p99_ms()
-    } else {
-        0.0
-    };
-    Ok(vec![
+    let mut measures = vec![
         Measure::never(
             names.reads_failed,
             not_served(&history, Kind::ReadAny, frozen, end),
@@ -115,8 +111,11 @@ async fn form(
         )
         .beside(format!("healthy: {healthy:.2} ms")),
         Measure::ms(names.slowest_write, slowest, setting.ms(1_000.0)),
-        Measure::ms(names.refused_p99, refused_p99, setting.ms(5.0))
-            .beside(format!("{} refused", refused.count())),
         Measure::never(names.other_errors, otherwise.count()),
-    ])
+    ];
+    // Sessions that were there go on under a frozen postmaster: it may be that nothing is refused.
+    if noticed.is_some() {
+        measures.push(refusals(names.refused_p99, setting, refused));
+    }
+    Ok(measures)
 }

@@ -2,13 +2,14 @@
 
 use super::{
     Setting,
-    common::{SECOND_US, Traffic, WRITES, go_on, is_refused, latencies, not_served, window},
+    common::{
+        SECOND_US, Traffic, WRITES, go_on, is_refused, latencies, not_served, refusals, window,
+    },
 };
 use crate::{
     checker::availability,
     error::Error,
     history::Kind,
-    latency::Latencies,
     measure::Measure,
     rig::{Rig, Shape, on_rig},
 };
@@ -33,7 +34,6 @@ async fn without(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
     let failed = not_served(&history, Kind::ReadAny, killed, end);
     let settled = killed + SECOND_US;
     let refused = window(&history, Kind::Write, settled, end).filter(|op| is_refused(op));
-    let refused = Latencies::of(refused);
     let first = latencies(&history, Kind::Write, killed, settled).longest_ms();
     let accepted = window(&history, Kind::Write, settled, end).filter(|op| op.is_done());
     Ok(vec![
@@ -44,12 +44,7 @@ async fn without(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
             first,
             setting.ms(1_000.0),
         ),
-        Measure::ms(
-            "writes refused after that, p99",
-            refused.p99_ms(),
-            setting.ms(5.0),
-        )
-        .beside(format!("{} refused", refused.count())),
+        refusals("writes refused after that, p99", setting, refused),
         Measure::never("writes accepted", accepted.count()),
     ])
 }

@@ -19,6 +19,9 @@ use crate::{
 };
 use rig::PatroniRig;
 
+/// Much longer than a write takes once there is a leader.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+
 /// A failover: what its measure is called, and what is done to the leader.
 struct Failover {
     name: &'static str,
@@ -111,8 +114,9 @@ async fn fail_over(
             writes.map(|op| op.completed_us).min()
         })
     };
-    let limit = Duration::from_secs(20);
-    let written = rig.until("a write on the next leader", limit, |_| first().is_some());
+    let written = rig.until("a write on the next leader", WRITE_LIMIT, |_| {
+        first().is_some()
+    });
     written.await?;
     match failover.fault {
         Fault::Switchover => {}
@@ -149,17 +153,23 @@ async fn restarts(rig: &PatroniRig, setting: &Setting) -> Result<Measure, Error>
         rig.healthy().await?;
         rig.all_serve().await?;
     }
-    let first = rig.recorder().look(|history| {
-        let writes = history
-            .ops
-            .iter()
-            .filter(|op| op.kind == Kind::Write && op.is_done() && op.invoked_us > last);
-        writes.map(|op| op.completed_us).min()
+    let first = || {
+        rig.recorder().look(|history| {
+            let done = history
+                .ops
+                .iter()
+                .filter(|op| op.kind == Kind::Write && op.is_done());
+            done.map(|op| op.completed_us).find(|at_us| *at_us > last)
+        })
+    };
+    let written = rig.until("a write after the restart", WRITE_LIMIT, |_| {
+        first().is_some()
     });
+    written.await?;
     let name = "rolling restart: first write after the leader's";
     Ok(Measure::ms(
         name,
-        ms_between(last, first),
+        ms_between(last, first()),
         setting.ms(1_000.0),
     ))
 }

@@ -117,13 +117,20 @@ impl HttpLoad {
     }
 
     /// Ends it; all answers. Blocks.
-    pub(super) fn stop(self) -> Vec<Answer> {
+    pub(super) fn stop(mut self) -> Vec<Answer> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             let _ended = thread.join();
         }
         let answers = self.shared.answers.lock();
         answers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for HttpLoad {
+    fn drop(&mut self) {
+        // Also when nobody waits for the answers any more.
+        self.shared.stop.store(true, Ordering::Relaxed);
     }
 }
 
