@@ -2,10 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prepnexus_domain::{Invalid, Role, author::MAX_NAME_LEN, fields};
-use prepnexus_storage::{Deadline, Freshness, Tx, keys, keys::ApiKey};
+use prepnexus_storage::{
+    Deadline, Error as StorageError, Freshness, ReadConn, Tx, keys, keys::ApiKey,
+};
 use sha2::{Digest, Sha256};
 
-use crate::{error::ContentError, service::Content};
+use crate::{error::ContentError, service::Content, session::Session};
 
 /// Begins every key, so that one that leaked is found by those who look for such.
 const PREFIX: &str = "pnx_";
@@ -51,22 +53,51 @@ impl Content {
         })
     }
 
-    /// The key with that text.
+    /// The key with that text, for a request that may change something: the primary is asked, so
+    /// that a key is of no use from the moment it is revoked.
     ///
     /// # Errors
     /// [`ContentError::UnknownKey`] when there is none, or it was revoked; [`ContentError::Storage`].
     pub async fn authenticate(
         &self,
         text: &str,
-        deadline: Deadline,
+        session: &Session,
+    ) -> Result<ApiKey, ContentError> {
+        self.find_key(text, Freshness::Primary, session).await
+    }
+
+    /// The key with that text, for a request that only reads: while there is no primary a replica is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`Content::authenticate`].
+    pub async fn authenticate_reader(
+        &self,
+        text: &str,
+        session: &Session,
+    ) -> Result<ApiKey, ContentError> {
+        match self.authenticate(text, session).await {
+            Err(ContentError::Storage(StorageError::Unavailable { .. })) => {
+                self.find_key(text, Freshness::Any, session).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn find_key(
+        &self,
+        text: &str,
+        freshness: Freshness,
+        session: &Session,
     ) -> Result<ApiKey, ContentError> {
         if !text.starts_with(PREFIX) {
             return Err(ContentError::UnknownKey);
         }
-        let conn = self.cluster().read(Freshness::Any, deadline).await?;
-        keys::find_by_hash(&conn, &digest(text))
-            .await?
-            .ok_or(ContentError::UnknownKey)
+        let hash = &digest(text);
+        let find = async |conn: &ReadConn| Ok(keys::find_by_hash(conn, hash).await?);
+        let found = self.read_at(freshness, session, find).await?;
+        session.note_key();
+        found.ok_or(ContentError::UnknownKey)
     }
 
     /// All keys, oldest first.

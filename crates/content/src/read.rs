@@ -3,9 +3,9 @@
 use prepnexus_domain::{
     Author, Invalid, ListQuery, Post, PostSummary, Slug, Tag, cursor::CursorSigner,
 };
-use prepnexus_storage::{Deadline, Freshness, authors, keys::ApiKey, posts, tags};
+use prepnexus_storage::{ReadConn, authors, keys::ApiKey, posts, tags};
 
-use crate::{error::ContentError, service::Content};
+use crate::{error::ContentError, service::Content, session::Session};
 
 /// How a post is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,19 +53,20 @@ impl Content {
         &self,
         address: PostAddress<'_>,
         viewer: Option<&ApiKey>,
-        deadline: Deadline,
+        session: &Session,
     ) -> Result<Found, ContentError> {
         if let PostAddress::Slug(slug) = address
             && Slug::parse(slug).is_err()
         {
             return Err(ContentError::NotFound);
         }
-        let conn = self.cluster().read(Freshness::Any, deadline).await?;
-        let stored = match address {
-            PostAddress::Id(id) => posts::find_by_id(&conn, id).await?,
-            PostAddress::Slug(slug) => posts::find_by_slug(&conn, slug).await?,
+        let find = async |conn: &ReadConn| {
+            Ok(match address {
+                PostAddress::Id(id) => posts::find_by_id(conn, id).await?,
+                PostAddress::Slug(slug) => posts::find_by_slug(conn, slug).await?,
+            })
         };
-        drop(conn);
+        let stored = self.read(session, find).await?;
         let now = self.clock().now();
         let stored = stored.ok_or(ContentError::NotFound)?;
         let public = stored.is_visible_at(now);
@@ -92,17 +93,18 @@ impl Content {
         &self,
         mut query: ListQuery,
         cursor: Option<&str>,
-        deadline: Deadline,
+        session: &Session,
     ) -> Result<PostPage, ContentError> {
-        let signer = self.signer(deadline).await?;
+        let signer = self.signer(session).await?;
         if let Some(text) = cursor {
             let cursor = signer.decode(text, &query);
             query.cursor =
                 Some(cursor.map_err(|error| Invalid::one("/cursor", error.to_string()))?);
         }
-        let conn = self.cluster().read(Freshness::Any, deadline).await?;
-        let page = posts::list(&conn, &query, self.clock().now()).await?;
-        let encode = |signer: &CursorSigner, cursor| signer.encode(&cursor, &query);
+        let (query, now) = (&query, self.clock().now());
+        let list = async |conn: &ReadConn| Ok(posts::list(conn, query, now).await?);
+        let page = self.read(session, list).await?;
+        let encode = |signer: &CursorSigner, cursor| signer.encode(&cursor, query);
         Ok(PostPage {
             items: page.items,
             next_cursor: page.next.map(|cursor| encode(signer, cursor)),
@@ -115,17 +117,19 @@ impl Content {
     ///
     /// # Errors
     /// [`ContentError::Storage`].
-    pub async fn list_tags(&self, deadline: Deadline) -> Result<Vec<Tag>, ContentError> {
-        let conn = self.cluster().read(Freshness::Any, deadline).await?;
-        Ok(tags::list(&conn, self.clock().now()).await?)
+    pub async fn list_tags(&self, session: &Session) -> Result<Vec<Tag>, ContentError> {
+        let now = self.clock().now();
+        let list = async |conn: &ReadConn| Ok(tags::list(conn, now).await?);
+        self.read(session, list).await
     }
 
     /// All authors of published posts, by name.
     ///
     /// # Errors
     /// [`ContentError::Storage`].
-    pub async fn list_authors(&self, deadline: Deadline) -> Result<Vec<Author>, ContentError> {
-        let conn = self.cluster().read(Freshness::Any, deadline).await?;
-        Ok(authors::list(&conn, self.clock().now()).await?)
+    pub async fn list_authors(&self, session: &Session) -> Result<Vec<Author>, ContentError> {
+        let now = self.clock().now();
+        let list = async |conn: &ReadConn| Ok(authors::list(conn, now).await?);
+        self.read(session, list).await
     }
 }

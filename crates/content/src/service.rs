@@ -4,10 +4,13 @@ use std::{fmt, sync::Arc};
 
 use prepnexus_cache::RedisPool;
 use prepnexus_domain::{Clock, cursor::CursorSigner};
-use prepnexus_storage::{Cluster, Deadline, Freshness, NodeStatus, signing};
+use prepnexus_storage::{Cluster, Deadline, NodeStatus, ReadConn, signing};
 use tokio::sync::OnceCell;
 
-use crate::error::ContentError;
+use crate::{
+    error::ContentError,
+    session::{OwnWrites, Session},
+};
 
 /// All use cases. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
@@ -18,6 +21,7 @@ struct Inner {
     redis: Option<RedisPool>,
     clock: Arc<dyn Clock>,
     signer: OnceCell<CursorSigner>,
+    own_writes: OwnWrites,
 }
 
 impl fmt::Debug for Content {
@@ -37,6 +41,7 @@ impl Content {
             redis,
             clock,
             signer: OnceCell::new(),
+            own_writes: OwnWrites::default(),
         }))
     }
 
@@ -68,11 +73,15 @@ impl Content {
         &self.0.cluster
     }
 
+    pub(crate) fn own_writes(&self) -> &OwnWrites {
+        &self.0.own_writes
+    }
+
     /// Signs cursors with the secret all processes share; asked for once.
-    pub(crate) async fn signer(&self, deadline: Deadline) -> Result<&CursorSigner, ContentError> {
+    pub(crate) async fn signer(&self, session: &Session) -> Result<&CursorSigner, ContentError> {
         let load = || async {
-            let conn = self.0.cluster.read(Freshness::Any, deadline).await?;
-            let secret = signing::secret(&conn).await?;
+            let find = async |conn: &ReadConn| Ok(signing::secret(conn).await?);
+            let secret = self.read(session, find).await?;
             Ok::<_, ContentError>(CursorSigner::new(secret.expose()))
         };
         self.0.signer.get_or_try_init(load).await

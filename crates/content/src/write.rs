@@ -3,11 +3,20 @@
 mod create;
 mod update;
 
+use std::time::Instant;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prepnexus_domain::{
     ContentFormat, Post,
     render::{Rendered, render},
 };
-use prepnexus_storage::{Deadline, Token, Tx, keys::ApiKey, posts, record_change};
+use prepnexus_storage::{
+    Tx,
+    idempotency::{self, Claim},
+    keys::ApiKey,
+    posts, record_change,
+};
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -15,6 +24,7 @@ use crate::{
     change_tags,
     error::ContentError,
     service::Content,
+    session::Session,
 };
 
 /// A committed write.
@@ -22,13 +32,11 @@ use crate::{
 pub struct Written<T> {
     /// What there is now.
     pub value: T,
-    /// Names the write to later reads.
-    pub token: Option<Token>,
     /// Whether this is the answer to an earlier request with the same idempotency key.
     pub replayed: bool,
 }
 
-/// The client's name for one request, with a digest of what it asks.
+/// The name of one request, with a digest of what it asks: the same again is the same request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     key: String,
@@ -39,14 +47,41 @@ impl IdempotencyKey {
     /// The longest key, in bytes.
     pub const MAX_LEN: usize = 255;
 
-    /// The key `key` of a request with this body.
+    /// The key `key` of a request that is made of these bytes.
     #[must_use]
-    pub fn new(key: impl Into<String>, body: &[u8]) -> Self {
+    pub fn new(key: impl Into<String>, request: &[u8]) -> Self {
         Self {
             key: key.into(),
-            request_hash: Sha256::digest(body).into(),
+            request_hash: Sha256::digest(request).into(),
         }
     }
+
+    /// A key of our own, for a client that sent none: 128 random bits.
+    ///
+    /// # Errors
+    /// [`ContentError::Abandoned`] when the system has no random bits.
+    pub fn random(request: &[u8]) -> Result<Self, ContentError> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| ContentError::Abandoned)?;
+        Ok(Self::new(URL_SAFE_NO_PAD.encode(bytes), request))
+    }
+
+    /// The key's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.key
+    }
+}
+
+/// Whose request it is, and which.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'a> {
+    /// The key it came with.
+    pub key: &'a ApiKey,
+    /// Its name.
+    pub idempotency: &'a IdempotencyKey,
+    /// Its deadline, and what its client has seen.
+    pub session: &'a Session,
 }
 
 impl Content {
@@ -54,33 +89,66 @@ impl Content {
     ///
     /// # Errors
     /// [`ContentError::NotFound`], [`ContentError::Forbidden`], [`ContentError::RevisionMismatch`],
-    /// [`ContentError::Storage`].
+    /// [`ContentError::IdempotencyKeyReused`], [`ContentError::Storage`].
     pub async fn delete_post(
         &self,
-        key: &ApiKey,
+        writer: Writer<'_>,
         id: i64,
         condition: Precondition,
-        deadline: Deadline,
     ) -> Result<Written<()>, ContentError> {
-        let (key, condition) = (key, &condition);
-        let delete = |tx: Tx| async move {
-            let stored = posts::find_for_update(&tx, id)
+        let (key, condition) = (writer.key, &condition);
+        let delete = async |tx: &Tx| {
+            let stored = posts::find_for_update(tx, id)
                 .await?
                 .ok_or(ContentError::NotFound)?;
             check_may_change(key, &stored)?;
             check_revision(condition, &stored)?;
-            record_change(&tx, &change_tags::of_change(Some(&stored.post), None)).await?;
-            Ok::<_, ContentError>(posts::delete(&tx, id).await?)
+            record_change(tx, &change_tags::of_change(Some(&stored.post), None)).await?;
+            Ok(posts::delete(tx, id).await?)
+        };
+        self.write_once("posts.delete", writer, delete).await
+    }
+
+    /// Runs `work` in a transaction, at most once for the request's name: a repeat changes nothing and
+    /// gives the first answer. So a commit of unknown outcome can be resolved by running it again.
+    async fn write_once<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &'static str,
+        writer: Writer<'_>,
+        work: impl AsyncFn(&Tx) -> Result<T, ContentError>,
+    ) -> Result<Written<T>, ContentError> {
+        let Writer {
+            key,
+            idempotency,
+            session,
+        } = writer;
+        session.check_token(self.cluster()).await?;
+        let (work, now) = (&work, self.clock().now());
+        let once = |tx: Tx| async move {
+            let IdempotencyKey {
+                key: name,
+                request_hash,
+            } = idempotency;
+            match idempotency::claim(&tx, key.id, name, request_hash, now).await? {
+                Claim::First => {}
+                Claim::Repeat(answer) => return Ok((serde_json::from_value(answer)?, true)),
+                Claim::Reused => return Err(ContentError::IdempotencyKeyReused),
+            }
+            let value = work(&tx).await?;
+            let answer = serde_json::to_value(&value)?;
+            idempotency::store(&tx, key.id, name, answer).await?;
+            Ok((value, false))
         };
         let committed = self
             .cluster()
-            .write("posts.delete", deadline, delete)
+            .write_once(name, session.deadline(), once)
             .await?;
-        Ok(Written {
-            value: committed.value,
-            token: committed.token,
-            replayed: false,
-        })
+        if let Some(token) = committed.token {
+            session.note(token);
+            self.own_writes().note(token, Instant::now());
+        }
+        let (value, replayed) = committed.value;
+        Ok(Written { value, replayed })
     }
 }
 

@@ -10,11 +10,16 @@ use crate::{error::Error, read::ReadConn, tx::Tx};
 /// # Errors
 /// As [`ReadConn::query`].
 pub async fn list(conn: &ReadConn, now: Timestamp) -> Result<Vec<Author>, Error> {
-    const SQL: &str = "-- authors.list
-SELECT a.id, a.slug, a.name, a.avatar_url, c.post_count
+    const SQL: &str = concat!(
+        "-- authors.list
+SELECT a.id, a.slug, a.name, a.avatar_url, c.post_count,
+       ",
+        crate::seen!(),
+        "
 FROM (SELECT author_id, count(*) AS post_count FROM posts WHERE listed_at <= $1 GROUP BY author_id) c
 JOIN authors a ON a.id = c.author_id
-ORDER BY lower(a.name), a.id";
+ORDER BY lower(a.name), a.id"
+    );
     let rows = conn.query(SQL, &[&now]).await?;
     rows.iter()
         .map(|row| {

@@ -24,6 +24,9 @@ pub enum Claim {
 
 /// Claims `key` for the request of that hash. Waits for a transaction that is just using it.
 ///
+/// A record that is found is locked, which is a change to the write-ahead log: so the repeat's COMMIT
+/// waits for a synchronous standby as the first one's did, and confirms nothing that can be lost.
+///
 /// # Errors
 /// As [`ReadConn::query_opt`](crate::ReadConn::query_opt).
 pub async fn claim(
@@ -41,7 +44,7 @@ SET request_hash = excluded.request_hash, response = 'null', created_at = exclud
 WHERE r.created_at < $5
 RETURNING true AS claimed";
     const FIND: &str = "-- idempotency.find
-SELECT request_hash, response FROM idempotency_records WHERE api_key_id = $1 AND key = $2";
+SELECT request_hash, response FROM idempotency_records WHERE api_key_id = $1 AND key = $2 FOR UPDATE";
     let expired = now - LIFETIME;
     let params: &crate::Params<'_> = &[&api_key_id, &key, &&request_hash[..], &now, &expired];
     loop {

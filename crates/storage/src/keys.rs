@@ -26,8 +26,11 @@ pub struct ApiKey {
 /// # Errors
 /// As [`ReadConn::query_opt`].
 pub async fn find_by_hash(conn: &ReadConn, hash: &[u8; 32]) -> Result<Option<ApiKey>, Error> {
-    const SQL: &str = "-- keys.find_by_hash
-SELECT id, name, role, created_at, revoked_at FROM api_keys WHERE hash = $1 AND revoked_at IS NULL";
+    const SQL: &str = concat!(
+        "-- keys.find_by_hash\nSELECT id, name, role, created_at, revoked_at, ",
+        crate::seen!(),
+        " FROM api_keys WHERE hash = $1 AND revoked_at IS NULL"
+    );
     conn.query_opt(SQL, &[&&hash[..]])
         .await?
         .map(|row| api_key(&row))

@@ -48,11 +48,9 @@ impl Load {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// The cost of sending one more request: recent latency times those under way and this one.
-    /// Compares nodes; the unit means nothing else.
-    pub(crate) fn cost(&self, under_way: usize, now: Instant) -> u64 {
-        let latency = self.decayed(self.since_start(now)).max(1);
-        latency.saturating_mul(under_way as u64 + 1)
+    /// The recent latency, in nanoseconds and at least one.
+    pub(crate) fn latency(&self, now: Instant) -> u64 {
+        self.decayed(self.since_start(now)).max(1)
     }
 
     // Threads may race, and lose a sample: an average does not mind.
@@ -102,26 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn a_busier_node_costs_more_and_a_slower_one_too() {
+    fn one_slow_answer_is_felt_at_once() {
         let start = Instant::now();
-        let now = start + 50 * MS;
-        let (one, slow) = (quick(start), quick(start));
-        assert!(one.cost(3, now) > one.cost(2, now));
-        slow.note(100 * MS, now);
-        assert!(
-            slow.cost(0, now) > one.cost(10, now),
-            "one slow answer is felt at once"
-        );
+        let load = quick(start);
+        load.note(100 * MS, start + 50 * MS);
+        assert!(load.latency(start + 50 * MS) > 40_000_000);
     }
 
     #[test]
     fn a_failure_counts_as_slow_and_is_forgiven() {
-        let start = Instant::now();
-        let (one, failed) = (quick(start), quick(start));
+        let (start, load) = (Instant::now(), quick(Instant::now()));
         let now = start + 50 * MS;
-        failed.note(super::FAILURE, now);
-        assert!(failed.cost(0, now) > 100 * one.cost(0, now));
-        let later = now + 20 * super::HALF_LIFE;
-        assert!(failed.cost(0, later) <= one.cost(2, now));
+        load.note(super::FAILURE, now);
+        assert!(load.latency(now) > 100_000_000);
+        assert!(load.latency(now + 20 * super::HALF_LIFE) < 1_000_000);
     }
 }

@@ -51,8 +51,10 @@ macro_rules! select_post {
        a.avatar_url AS author_avatar_url,
        -- A slug holds no space.
        ARRAY(SELECT t.slug || ' ' || t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id
-             WHERE pt.post_id = p.id ORDER BY pt.position) AS tags
-",
+             WHERE pt.post_id = p.id ORDER BY pt.position) AS tags,
+       ",
+            $crate::seen!(),
+            "\n",
             $from
         )
     };

@@ -21,6 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    config::NodeAddr,
     deadline::Deadline,
     error::Error,
     node::{Lease, Node, Place},
@@ -103,6 +104,12 @@ impl ReadConn {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// The node it is connected to.
+    #[must_use]
+    pub fn addr(&self) -> &NodeAddr {
+        &self.node.addr
     }
 
     /// By when its statements must have answered.

@@ -1,6 +1,6 @@
 //! Which of several nodes gets a read. Nothing here waits.
 //!
-//! Of two replicas taken by chance the one whose next answer costs less serves: "the power of two
+//! Of two replicas taken by chance the one that is less busy and quicker serves: "the power of two
 //! choices" (Mitzenmacher 2001) spreads load nearly as well as asking all, and never sends everybody
 //! to the one that looks best. A node that came back stands for election only part of the time.
 
@@ -62,6 +62,37 @@ fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Op
             (candidates[first], candidates[second])
         }
     };
-    let cost = |index: usize| nodes[index].load.cost(nodes[index].users(), now);
-    Some(if cost(other) < cost(one) { other } else { one })
+    let busy = |index: usize| (nodes[index].users(), nodes[index].load.latency(now));
+    Some(if is_cheaper(busy(other), busy(one)) { other } else { one })
+}
+
+/// Whether a node is the cheaper one, of two by the requests under way and the recent latency. About
+/// equal latencies are equal: a small difference must not decide for everybody.
+fn is_cheaper((users, latency): (usize, u64), (other_users, other_latency): (usize, u64)) -> bool {
+    let (low, high) = (latency.min(other_latency), latency.max(other_latency));
+    if high / 2 <= low {
+        return users < other_users;
+    }
+    let cost = |users: usize, latency: u64| latency.saturating_mul(users as u64 + 1);
+    cost(users, latency) < cost(other_users, other_latency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_cheaper;
+
+    #[test]
+    fn of_about_equally_quick_nodes_the_less_busy_one_is_cheaper() {
+        assert!(is_cheaper((1, 190), (2, 100)));
+        assert!(!is_cheaper((2, 100), (1, 190)));
+        let equal = ((1, 100), (1, 120));
+        assert!(!is_cheaper(equal.0, equal.1) && !is_cheaper(equal.1, equal.0));
+    }
+
+    #[test]
+    fn a_much_slower_node_is_cheaper_only_when_the_other_has_much_more_to_do() {
+        assert!(is_cheaper((2, 100), (0, 1_000)));
+        assert!(!is_cheaper((0, 1_000), (2, 100)));
+        assert!(is_cheaper((0, 1_000), (20, 100)));
+    }
 }

@@ -7,7 +7,11 @@ use crate::{error::Error, read::ReadConn, secret::SecretBytes};
 /// # Errors
 /// As [`ReadConn::query_one`].
 pub async fn secret(conn: &ReadConn) -> Result<SecretBytes, Error> {
-    const SQL: &str = "-- signing.secret\nSELECT secret FROM signing_keys ORDER BY id DESC LIMIT 1";
+    const SQL: &str = concat!(
+        "-- signing.secret\nSELECT secret, ",
+        crate::seen!(),
+        " FROM signing_keys ORDER BY id DESC LIMIT 1"
+    );
     let row = conn.query_one(SQL, &[]).await?;
     Ok(SecretBytes::new(row.get("secret")?))
 }

@@ -12,11 +12,16 @@ use crate::{error::Error, read::ReadConn, tx::Tx};
 /// # Errors
 /// As [`ReadConn::query`].
 pub async fn list(conn: &ReadConn, now: Timestamp) -> Result<Vec<Tag>, Error> {
-    const SQL: &str = "-- tags.list
-SELECT t.slug, t.name, c.post_count
+    const SQL: &str = concat!(
+        "-- tags.list
+SELECT t.slug, t.name, c.post_count,
+       ",
+        crate::seen!(),
+        "
 FROM (SELECT tag_id, count(*) AS post_count FROM post_tags WHERE listed_at <= $1 GROUP BY tag_id) c
 JOIN tags t ON t.id = c.tag_id
-ORDER BY c.post_count DESC, t.slug";
+ORDER BY c.post_count DESC, t.slug"
+    );
     let rows = conn.query(SQL, &[&now]).await?;
     rows.iter()
         .map(|row| {

@@ -16,6 +16,19 @@ pub struct Token {
     pub position: u64,
 }
 
+impl Token {
+    /// Of two tokens of one cluster, the one that is further; of two clusters, `other`.
+    #[must_use]
+    pub fn latest(self, other: Self) -> Self {
+        let place = |token: &Self| (token.timeline, token.position);
+        if self.system_id == other.system_id && place(&self) > place(&other) {
+            self
+        } else {
+            other
+        }
+    }
+}
+
 /// A token that can't be honoured: its history is not the one being served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownToken {

@@ -20,16 +20,24 @@ mod keys;
 mod lists;
 #[path = "storage/names.rs"]
 mod names;
+#[path = "storage/once.rs"]
+mod once;
+#[path = "storage/password.rs"]
+mod password;
 #[path = "storage/plans.rs"]
 mod plans;
 #[path = "storage/pool.rs"]
 mod pool;
 #[path = "storage/posts.rs"]
 mod posts;
+#[path = "storage/promotion.rs"]
+mod promotion;
 #[path = "storage/retries.rs"]
 mod retries;
 #[path = "storage/roles.rs"]
 mod roles;
+#[path = "storage/routing.rs"]
+mod routing;
 #[path = "storage/startup.rs"]
 mod startup;
 #[path = "storage/support.rs"]
@@ -38,5 +46,7 @@ mod support;
 mod tls;
 #[path = "storage/tokens.rs"]
 mod tokens;
+#[path = "storage/upkeep.rs"]
+mod upkeep;
 #[path = "storage/values.rs"]
 mod values;

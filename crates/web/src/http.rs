@@ -3,7 +3,9 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod etag;
+pub(crate) mod idempotency;
 pub(crate) mod methods;
 pub(crate) mod observe;
 pub(crate) mod params;
 pub(crate) mod request_id;
+pub(crate) mod session;

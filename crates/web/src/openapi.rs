@@ -1,5 +1,6 @@
 //! The OpenAPI document: every route, every field, every error answer.
 
+mod consistency;
 mod errors;
 mod input;
 
@@ -16,6 +17,7 @@ use utoipa::{
     },
 };
 
+use self::consistency::Tokens;
 use crate::routes;
 
 #[derive(OpenApi)]
@@ -46,7 +48,7 @@ use crate::routes;
         routes::docs::swagger_file,
     ),
     components(schemas(crate::problem::ProblemDocument<'static>, Sort, ListField)),
-    modifiers(&Key),
+    modifiers(&Key, &Tokens),
 )]
 struct Api;
 

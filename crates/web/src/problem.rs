@@ -15,6 +15,8 @@ use prepnexus_domain::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::http::idempotency::IDEMPOTENCY_KEY;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $title:literal;)*) => {
         /// What is wrong: stable, for programs.
@@ -119,6 +121,8 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// When to try again, in whole seconds.
     pub retry_after: Option<u64>,
+    /// The name by which to ask again for what may have been done.
+    pub idempotency_key: Option<String>,
     /// What happened inside; for the log alone.
     pub internal: Option<String>,
 }
@@ -156,6 +160,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            idempotency_key: None,
             internal: None,
         }
     }
@@ -196,6 +201,9 @@ impl ResponseError for Problem {
         let mut builder = HttpResponse::build(self.code.status());
         if let Some(seconds) = self.retry_after {
             builder.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(key) = &self.idempotency_key {
+            builder.insert_header((IDEMPOTENCY_KEY, key.as_str()));
         }
         if self.code == Code::Unauthorized {
             builder.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"prepnexus\""));

@@ -5,14 +5,13 @@ use prepnexus_domain::{
     post::{AuthorInput, Publication, WantedSlug},
 };
 use prepnexus_storage::{
-    Deadline, Tx, authors,
-    idempotency::{self, Claim},
+    Tx, authors,
     keys::ApiKey,
     posts::{self, PostRecord},
     record_change, tags,
 };
 
-use super::{IdempotencyKey, Written, lost_slug_race, read_back, render_apart};
+use super::{Writer, Written, lost_slug_race, read_back, render_apart};
 use crate::{
     access::{check_role, may_replace_picture},
     change_tags,
@@ -27,7 +26,6 @@ struct Plan<'a> {
     slug: WantedSlug,
     author: AuthorInput,
     tags: Vec<String>,
-    idempotency: Option<IdempotencyKey>,
     now: jiff::Timestamp,
 }
 
@@ -41,24 +39,14 @@ impl Content {
     /// [`ContentError::Storage`].
     pub async fn create_post(
         &self,
-        key: &ApiKey,
+        writer: Writer<'_>,
         draft: PostDraft,
-        idempotency: Option<IdempotencyKey>,
-        deadline: Deadline,
     ) -> Result<Written<Post>, ContentError> {
-        check_role(key, Role::Author)?;
-        let plan = &Plan::new(key, draft, idempotency, self.clock().now()).await?;
+        check_role(writer.key, Role::Author)?;
+        let plan = Plan::new(writer.key, draft, self.clock().now()).await?;
         loop {
-            let create = |tx: Tx| async move { plan.run(&tx).await };
-            match self.cluster().write("posts.create", deadline, create).await {
-                Ok(committed) => {
-                    let (value, replayed) = committed.value;
-                    return Ok(Written {
-                        value,
-                        token: committed.token,
-                        replayed,
-                    });
-                }
+            let create = async |tx: &Tx| plan.run(tx).await;
+            match self.write_once("posts.create", writer, create).await {
                 Err(error) if lost_slug_race(&error) => match &plan.slug {
                     WantedSlug::Exactly(slug) => {
                         return Err(ContentError::SlugTaken(slug.to_string()));
@@ -66,7 +54,7 @@ impl Content {
                     // Of those who race one wins each time, so that this ends; at the deadline at last.
                     WantedSlug::MadeFrom(_) => {}
                 },
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
     }
@@ -76,7 +64,6 @@ impl<'a> Plan<'a> {
     async fn new(
         key: &'a ApiKey,
         draft: PostDraft,
-        idempotency: Option<IdempotencyKey>,
         now: jiff::Timestamp,
     ) -> Result<Self, ContentError> {
         let (content, rendered) = render_apart(draft.content, draft.content_format).await?;
@@ -93,7 +80,6 @@ impl<'a> Plan<'a> {
             slug,
             author: draft.author.unwrap_or_else(by_key),
             tags: draft.tags,
-            idempotency,
             now,
             record: PostRecord {
                 slug: String::new(),
@@ -112,16 +98,7 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// The post, and whether it is an earlier request's answer.
-    async fn run(&self, tx: &Tx) -> Result<(Post, bool), ContentError> {
-        if let Some(idempotency) = &self.idempotency {
-            let IdempotencyKey { key, request_hash } = idempotency;
-            match idempotency::claim(tx, self.key.id, key, request_hash, self.now).await? {
-                Claim::First => {}
-                Claim::Repeat(answer) => return Ok((serde_json::from_value(answer)?, true)),
-                Claim::Reused => return Err(ContentError::IdempotencyKeyReused),
-            }
-        }
+    async fn run(&self, tx: &Tx) -> Result<Post, ContentError> {
         // Not before the claim: a time that lay ahead at the first request may be past at its repeat.
         let wanted = Publication {
             status: self.record.status,
@@ -148,9 +125,6 @@ impl<'a> Plan<'a> {
         posts::set_tags(tx, id, &tag_ids).await?;
         let post = read_back(tx, id, self.now).await?;
         record_change(tx, &change_tags::of_change(None, Some(&post))).await?;
-        if let Some(IdempotencyKey { key, .. }) = &self.idempotency {
-            idempotency::store(tx, self.key.id, key, serde_json::to_value(&post)?).await?;
-        }
-        Ok((post, false))
+        Ok(post)
     }
 }

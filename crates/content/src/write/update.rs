@@ -6,13 +6,13 @@ use prepnexus_domain::{
     render::Rendered,
 };
 use prepnexus_storage::{
-    Deadline, Tx, authors,
+    Tx, authors,
     keys::ApiKey,
     posts::{self, PostRecord, StoredPost},
     record_change, tags,
 };
 
-use super::{Written, lost_slug_race, read_back, render_apart};
+use super::{Writer, Written, lost_slug_race, read_back, render_apart};
 use crate::{
     access::{Precondition, check_may_change, check_revision, may_replace_picture},
     change_tags,
@@ -28,32 +28,24 @@ impl Content {
     /// [`ContentError::Invalid`], [`ContentError::SlugTaken`], [`ContentError::Storage`].
     pub async fn patch_post(
         &self,
-        key: &ApiKey,
+        writer: Writer<'_>,
         id: i64,
         condition: Precondition,
         patch: PostPatch,
-        deadline: Deadline,
     ) -> Result<Written<Post>, ContentError> {
-        let change = &Change {
-            key,
+        let change = Change {
+            key: writer.key,
             id,
             condition,
             patch,
             now: self.clock().now(),
         };
         loop {
-            let update = |tx: Tx| async move { change.run(&tx).await };
-            match self.cluster().write("posts.update", deadline, update).await {
-                Ok(committed) => {
-                    return Ok(Written {
-                        value: committed.value,
-                        token: committed.token,
-                        replayed: false,
-                    });
-                }
+            let update = async |tx: &Tx| change.run(tx).await;
+            match self.write_once("posts.update", writer, update).await {
                 // One that was asked for exactly is found to be taken next time.
                 Err(error) if lost_slug_race(&error) => {}
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
     }
@@ -64,20 +56,13 @@ impl Content {
     /// As [`Content::patch_post`].
     pub async fn replace_post(
         &self,
-        key: &ApiKey,
+        writer: Writer<'_>,
         id: i64,
         condition: Precondition,
         draft: PostDraft,
-        deadline: Deadline,
     ) -> Result<Written<Post>, ContentError> {
-        self.patch_post(
-            key,
-            id,
-            condition,
-            PostPatch::replacing_with(draft),
-            deadline,
-        )
-        .await
+        let patch = PostPatch::replacing_with(draft);
+        self.patch_post(writer, id, condition, patch).await
     }
 }
 

@@ -122,7 +122,7 @@ fn a_cluster_forms_switches_over_and_leaves_nothing() {
 }
 
 #[test]
-fn another_node_leads_when_the_leader_is_killed_or_frozen() {
+fn a_cluster_survives_the_death_and_the_sleep_of_its_leader() {
     let cluster = start(&PatroniConfig {
         synchronous_mode: true,
         ..PatroniConfig::for_tests()

@@ -141,7 +141,7 @@ fn an_old_primary_that_cannot_be_rewound_is_copied() {
     assert_ne!(identity(stack.replica(0)), before, "it was copied");
     // The copy is one like any other: it can take over.
     let (new, old) = (stack.primary(), stack.replica(0));
-    new.kill().unwrap();
+    new.stop().unwrap();
     old.promote().unwrap();
     assert_eq!(old.psql(ROWS).unwrap(), "both,new");
     eventually("its timeline", || {

@@ -94,6 +94,16 @@ impl Cluster {
         found.map(|(conn, _)| conn)
     }
 
+    /// Whether the history that `token` names is, or is part of, the one being served. Where nobody
+    /// serves, that is left for the request itself to find out.
+    ///
+    /// # Errors
+    /// [`Error::UnknownToken`] when it is not; [`Error::Deadline`].
+    pub async fn check_token(&self, token: Token, deadline: Deadline) -> Result<(), Error> {
+        let topology = self.topology_by(deadline).await?;
+        self.topology_of(token, &topology, deadline).await.map(drop)
+    }
+
     /// A connection to a node that is fresh enough and, if there is another, none of `failed`.
     async fn find(
         &self,
@@ -231,7 +241,7 @@ impl Cluster {
         topology: &Arc<Topology>,
         deadline: Deadline,
     ) -> Result<Arc<Topology>, Error> {
-        match check_token(token, topology) {
+        match judge_token(token, topology) {
             Err(UnknownToken::LostTimeline) if is_ahead(token, topology) => {
                 let wait = Deadline::after(deadline.left().min(UNSEEN_TIMELINE_LIMIT));
                 let looking = async {
@@ -242,7 +252,7 @@ impl Cluster {
                 // Late or not: what is known then decides.
                 let _looked = wait.limit("a timeline", looking).await;
                 let topology = self.topology();
-                check_token(token, &topology)?;
+                judge_token(token, &topology)?;
                 Ok(topology)
             }
             checked => Ok(checked.map(|()| Arc::clone(topology))?),
@@ -256,8 +266,7 @@ fn is_ahead(token: Token, topology: &Topology) -> bool {
         .is_some_and(|newest| token.timeline > newest)
 }
 
-/// Whether the history a token names is, or is part of, the one being served.
-fn check_token(token: Token, topology: &Topology) -> Result<(), UnknownToken> {
+fn judge_token(token: Token, topology: &Topology) -> Result<(), UnknownToken> {
     let Some((system_id, newest)) = topology.system_id.zip(topology.newest_timeline()) else {
         // Nobody serves: that is said soon enough.
         return Ok(());

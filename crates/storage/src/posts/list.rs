@@ -36,6 +36,8 @@ struct Shape {
 /// tenth of all rows, and would join them with whole tables; a number it believes.
 const LARGEST: u16 = ListQuery::MAX_LIMIT + 1;
 
+const SEEN: &str = crate::seen!();
+
 static SQL: LazyLock<RwLock<HashMap<Shape, &'static str>>> = LazyLock::new(RwLock::default);
 
 /// A page of the posts that readers can see at `now`.
@@ -247,7 +249,9 @@ impl Shape {
             );
         }
         if self.count {
-            return format!("-- posts.count\nSELECT count(*) AS total FROM {from} WHERE {filter}");
+            return format!(
+                "-- posts.count\nSELECT count(*) AS total, {SEEN} FROM {from} WHERE {filter}"
+            );
         }
         let descending = matches!(self.sort, SortOrder::Newest | SortOrder::MostViewed);
         let backward = self.direction == Some(Direction::Backward);
@@ -270,7 +274,8 @@ SELECT p.id, p.slug, p.title, p.excerpt, p.content_format, p.status, p.image_url
        p.published_at, v.view_count, a.id AS author_id, a.slug AS author_slug,
        a.name AS author_name, a.avatar_url AS author_avatar_url, page.sort_key,
        ARRAY(SELECT t.slug || ' ' || t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id
-             WHERE pt.post_id = p.id ORDER BY pt.position) AS tags
+             WHERE pt.post_id = p.id ORDER BY pt.position) AS tags,
+       {SEEN}
 FROM (SELECT id, sort_key
       FROM (SELECT {id} AS id, {key} AS sort_key FROM {from}
             WHERE {filter} ORDER BY {key} {order}, {id} {order} LIMIT {LARGEST}) largest

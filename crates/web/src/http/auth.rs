@@ -1,7 +1,7 @@
 //! Bearer keys (RFC 6750).
 
 use actix_web::{HttpRequest, http::header};
-use prepnexus_content::{ApiKey, Deadline};
+use prepnexus_content::{ApiKey, Session};
 
 use crate::{
     problem::{Code, Problem},
@@ -13,8 +13,30 @@ use crate::{
 pub(crate) async fn viewer(
     request: &HttpRequest,
     state: &AppState,
-    deadline: Deadline,
+    session: &Session,
 ) -> Result<Option<ApiKey>, Problem> {
+    match sent_key(request)? {
+        Some(key) => Ok(Some(state.content.authenticate_reader(key, session).await?)),
+        None => Ok(None),
+    }
+}
+
+/// The key the request must carry.
+pub(crate) async fn writer(
+    request: &HttpRequest,
+    state: &AppState,
+    session: &Session,
+) -> Result<ApiKey, Problem> {
+    let key = sent_key(request)?.ok_or_else(|| {
+        Problem::new(
+            Code::Unauthorized,
+            "Send a key: Authorization: Bearer <key>.",
+        )
+    })?;
+    Ok(state.content.authenticate(key, session).await?)
+}
+
+fn sent_key(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let Some(value) = headers.next() else {
         return Ok(None);
@@ -30,21 +52,5 @@ pub(crate) async fn viewer(
     if headers.next().is_some() || !scheme.eq_ignore_ascii_case("bearer") {
         return Err(malformed());
     }
-    Ok(Some(
-        state.content.authenticate(key.trim(), deadline).await?,
-    ))
-}
-
-/// The key the request must carry.
-pub(crate) async fn writer(
-    request: &HttpRequest,
-    state: &AppState,
-    deadline: Deadline,
-) -> Result<ApiKey, Problem> {
-    viewer(request, state, deadline).await?.ok_or_else(|| {
-        Problem::new(
-            Code::Unauthorized,
-            "Send a key: Authorization: Bearer <key>.",
-        )
-    })
+    Ok(Some(key.trim()))
 }

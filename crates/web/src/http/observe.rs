@@ -17,7 +17,7 @@ use actix_web::{
 use tracing::Instrument;
 
 use crate::{
-    http::request_id,
+    http::{request_id, session},
     metric::{self, InFlight},
     problem::{Code, Problem},
     routes::health::AnswersForItself,
@@ -55,6 +55,8 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
         response
     };
     span.in_scope(|| log(&method, route, status.as_u16(), began));
+    let request = response.request().clone();
+    session::finish(&request, response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response
             .headers_mut()

@@ -46,70 +46,75 @@ impl From<ContentError> for Problem {
                 Code::IdempotencyKeyReused,
                 "This Idempotency-Key was sent with another body. Use a new one for a new request.",
             ),
-            ContentError::Storage(error) => from_storage(&error),
+            ContentError::Storage(error) => Self::from_storage(&error),
             ContentError::Stored(error) => internal(&error.to_string()),
             ContentError::Abandoned => internal("the work was given up"),
         }
     }
 }
 
-fn from_storage(error: &StorageError) -> Problem {
-    let problem = match error {
-        StorageError::Unavailable { .. }
-        | StorageError::ConnectionLost(_)
-        | StorageError::Tls(_) => Problem::new(
-            Code::DatabaseUnavailable,
-            "The database can't be reached at the moment.",
-        ),
-        StorageError::Saturated { .. } => Problem::new(
-            Code::Overloaded,
-            "The database is busy. Nothing was changed.",
-        ),
-        StorageError::Deadline { .. } => Problem::new(
-            Code::DeadlineExceeded,
-            "The database did not answer in time.",
-        ),
-        StorageError::CommitUnknown(_) => Problem::new(
-            Code::CommitUnknown,
-            "The connection was lost during the commit: the change may have been made. A POST with an \
-             Idempotency-Key can be sent again as it is; otherwise read first what there is now.",
-        ),
-        StorageError::UnknownToken(token) => Problem::new(
-            Code::TokenUnknown,
-            match token {
-                UnknownToken::Malformed => "The Consistency-Token is malformed.",
-                UnknownToken::OtherCluster => "The Consistency-Token belongs to another database.",
-                UnknownToken::LostTimeline => {
-                    "The Consistency-Token belongs to a history that was lost."
-                }
-            },
-        ),
-        StorageError::Sql { sqlstate, .. } if sqlstate == STATEMENT_CANCELLED => Problem::new(
-            Code::DeadlineExceeded,
-            "The database did not answer in time.",
-        ),
-        StorageError::Sql { sqlstate, .. } if is_contention(sqlstate) => Problem::new(
-            Code::Overloaded,
-            "Others are changing the same. Nothing was changed.",
-        ),
-        StorageError::Sql { .. } if error.is_unavailable() => Problem::new(
-            Code::DatabaseUnavailable,
-            "The database could not do this at the moment.",
-        ),
-        StorageError::Sql { .. }
-        | StorageError::Row { .. }
-        | StorageError::Config(_)
-        | StorageError::TransactionFailed
-        | StorageError::TransactionEnded => return internal(&error.chain()),
-    };
-    let retry_after = error
-        .is_unavailable()
-        .then(|| error.retry_after().as_secs().max(1));
-    Problem {
-        retry_after,
-        ..problem
+impl Problem {
+    /// What the storage's error is to a client.
+    pub(crate) fn from_storage(error: &StorageError) -> Self {
+        let problem = match error {
+            StorageError::Unavailable { .. }
+            | StorageError::ConnectionLost(_)
+            | StorageError::Tls(_) => Problem::new(
+                Code::DatabaseUnavailable,
+                "The database can't be reached at the moment.",
+            ),
+            StorageError::Saturated { .. } => Problem::new(
+                Code::Overloaded,
+                "The database is busy. Nothing was changed.",
+            ),
+            StorageError::Deadline { .. } => Problem::new(
+                Code::DeadlineExceeded,
+                "The database did not answer in time.",
+            ),
+            StorageError::CommitUnknown(_) => Problem::new(
+                Code::CommitUnknown,
+                "The connection was lost during the commit: the change may have been made. Send the same \
+             request again with the Idempotency-Key of this answer: it is done once.",
+            ),
+            StorageError::UnknownToken(token) => Problem::new(
+                Code::TokenUnknown,
+                match token {
+                    UnknownToken::Malformed => "The Consistency-Token is malformed.",
+                    UnknownToken::OtherCluster => {
+                        "The Consistency-Token belongs to another database."
+                    }
+                    UnknownToken::LostTimeline => {
+                        "The Consistency-Token belongs to a history that was lost."
+                    }
+                },
+            ),
+            StorageError::Sql { sqlstate, .. } if sqlstate == STATEMENT_CANCELLED => Problem::new(
+                Code::DeadlineExceeded,
+                "The database did not answer in time.",
+            ),
+            StorageError::Sql { sqlstate, .. } if is_contention(sqlstate) => Problem::new(
+                Code::Overloaded,
+                "Others are changing the same. Nothing was changed.",
+            ),
+            StorageError::Sql { .. } if error.is_unavailable() => Problem::new(
+                Code::DatabaseUnavailable,
+                "The database could not do this at the moment.",
+            ),
+            StorageError::Sql { .. }
+            | StorageError::Row { .. }
+            | StorageError::Config(_)
+            | StorageError::TransactionFailed
+            | StorageError::TransactionEnded => return internal(&error.chain()),
+        };
+        let retry_after = error
+            .is_unavailable()
+            .then(|| error.retry_after().as_secs().max(1));
+        Problem {
+            retry_after,
+            ..problem
+        }
+        .with_internal(error.chain())
     }
-    .with_internal(error.chain())
 }
 
 /// SQLSTATE of a statement that ran into the server's own limit.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{auth, etag, params::QueryParams},
+    http::{auth, etag, params::QueryParams, session},
     openapi::ReadErrors,
     problem::{Code, Problem},
     state::AppState,
@@ -40,9 +40,9 @@ pub(crate) async fn list_tags(
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
-    let deadline = state.deadline();
-    auth::viewer(&request, &state, deadline).await?;
-    let data = state.content.list_tags(deadline).await?;
+    let session = session::begin(&request, &state)?;
+    auth::viewer(&request, &state, &session).await?;
+    let data = state.content.list_tags(&session).await?;
     respond(&request, &TagList { data })
 }
 
@@ -60,9 +60,9 @@ pub(crate) async fn list_authors(
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
-    let deadline = state.deadline();
-    auth::viewer(&request, &state, deadline).await?;
-    let data = state.content.list_authors(deadline).await?;
+    let session = session::begin(&request, &state)?;
+    auth::viewer(&request, &state, &session).await?;
+    let data = state.content.list_authors(&session).await?;
     respond(&request, &AuthorList { data })
 }
 

@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use crate::{
-    http::{auth, etag, params::QueryParams},
+    http::{auth, etag, params::QueryParams, session},
     openapi::{ListErrors, ListField, Sort},
     problem::Problem,
     routes::lists::to_json,
@@ -137,12 +137,12 @@ pub(crate) async fn list_posts(
     let cursor = params.get("cursor").map(str::to_owned);
     let kept = params.encoded_without("cursor");
     params.finish()?;
-    let deadline = state.deadline();
-    auth::viewer(&request, &state, deadline).await?;
+    let session = session::begin(&request, &state)?;
+    auth::viewer(&request, &state, &session).await?;
     let limit = query.limit;
     let page = state
         .content
-        .list_posts(query, cursor.as_deref(), deadline)
+        .list_posts(query, cursor.as_deref(), &session)
         .await?;
     let link = link_header(&request, &kept, &page);
     let body = render(page, limit, fields.as_deref())?;

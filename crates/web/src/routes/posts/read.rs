@@ -9,7 +9,7 @@ use prepnexus_content::{Found, PostAddress};
 use prepnexus_domain::Post;
 
 use crate::{
-    http::{auth, etag, params},
+    http::{auth, etag, params, session},
     openapi::PostErrors,
     problem::Problem,
     routes::lists::to_json,
@@ -60,11 +60,11 @@ async fn answer(
     state: &AppState,
     address: PostAddress<'_>,
 ) -> Result<HttpResponse, Problem> {
-    let deadline = state.deadline();
-    let viewer = auth::viewer(request, state, deadline).await?;
+    let session = session::begin(request, state)?;
+    let viewer = auth::viewer(request, state, &session).await?;
     match state
         .content
-        .find_post(address, viewer.as_ref(), deadline)
+        .find_post(address, viewer.as_ref(), &session)
         .await?
     {
         Found::MovedTo(slug) => Ok(HttpResponse::MovedPermanently()

@@ -1,11 +1,11 @@
 //! Making, changing and deleting posts.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use prepnexus_content::{IdempotencyKey, Written};
+use prepnexus_content::{ApiKey, IdempotencyKey, Session, Writer, Written};
 use prepnexus_domain::{Post, PostDraft, PostPatch, Role};
 
 use crate::{
-    http::{auth, body, etag, params},
+    http::{auth, body, etag, idempotency, params, session},
     openapi::{ChangeErrors, CreateErrors, DeleteErrors, PostChange, PostInput},
     problem::{Code, Problem},
     routes::lists::to_json,
@@ -14,8 +14,6 @@ use crate::{
 
 const JSON: &[&str] = &["application/json"];
 const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json"];
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
 /// Makes a post. Sent again with the same `Idempotency-Key` within 24 hours, it makes nothing and
 /// gives the first answer.
@@ -34,30 +32,23 @@ pub(crate) async fn create_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let deadline = state.deadline();
-    let key = auth::writer(&request, &state, deadline).await?;
+    let session = session::begin(&request, &state)?;
+    let key = auth::writer(&request, &state, &session).await?;
     if key.role < Role::Author {
         return Err(Problem::new(
             Code::Forbidden,
             "The role of the key does not allow this.",
         ));
     }
-    let name = idempotency_key(&request)?;
-    let body = body::json(&request, payload, JSON, &state, deadline).await?;
+    let body = body::json(&request, payload, JSON, &state, session.deadline()).await?;
     let draft = PostDraft::from_json(&body.value)?;
-    let idempotency = name.map(|name| IdempotencyKey::new(name, &body.bytes));
-    let written = state
-        .content
-        .create_post(&key, draft, idempotency, deadline)
-        .await?;
+    let name = idempotency::name(&request, &body.bytes)?;
+    let writer = writer(&key, &name, &session);
+    let written = state.content.create_post(writer, draft).await;
+    let written = idempotency::resolvable(written, &name)?;
+    let location = format!("/api/v1/posts/{}", written.value.id);
     let mut response = HttpResponse::Created();
-    response.insert_header((
-        header::LOCATION,
-        format!("/api/v1/posts/{}", written.value.id),
-    ));
-    if written.replayed {
-        response.insert_header((IDEMPOTENCY_REPLAYED, "true"));
-    }
+    response.insert_header((header::LOCATION, location));
     answer(response, &written)
 }
 
@@ -67,6 +58,7 @@ pub(crate) async fn create_post(
     params(
         ("id" = i64, Path, description = "The post's number", minimum = 1),
         ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request", min_length = 1, max_length = 255),
     ),
     request_body(content(
         (PostChange = "application/json"),
@@ -83,16 +75,16 @@ pub(crate) async fn patch_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let deadline = state.deadline();
-    let key = auth::writer(&request, &state, deadline).await?;
+    let session = session::begin(&request, &state)?;
+    let key = auth::writer(&request, &state, &session).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
-    let body = body::json(&request, payload, MERGE_PATCH, &state, deadline).await?;
+    let body = body::json(&request, payload, MERGE_PATCH, &state, session.deadline()).await?;
     let patch = PostPatch::from_json(&body.value)?;
-    let written = state
-        .content
-        .patch_post(&key, id, condition, patch, deadline)
-        .await?;
+    let name = idempotency::name(&request, &body.bytes)?;
+    let writer = writer(&key, &name, &session);
+    let written = state.content.patch_post(writer, id, condition, patch).await;
+    let written = idempotency::resolvable(written, &name)?;
     answer(HttpResponse::Ok(), &written)
 }
 
@@ -102,6 +94,7 @@ pub(crate) async fn patch_post(
     params(
         ("id" = i64, Path, description = "The post's number", minimum = 1),
         ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request", min_length = 1, max_length = 255),
     ),
     request_body = PostInput,
     responses(
@@ -115,16 +108,19 @@ pub(crate) async fn put_post(
     payload: web::Payload,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let deadline = state.deadline();
-    let key = auth::writer(&request, &state, deadline).await?;
+    let session = session::begin(&request, &state)?;
+    let key = auth::writer(&request, &state, &session).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
-    let body = body::json(&request, payload, JSON, &state, deadline).await?;
+    let body = body::json(&request, payload, JSON, &state, session.deadline()).await?;
     let draft = PostDraft::from_json(&body.value)?;
+    let name = idempotency::name(&request, &body.bytes)?;
+    let writer = writer(&key, &name, &session);
     let written = state
         .content
-        .replace_post(&key, id, condition, draft, deadline)
-        .await?;
+        .replace_post(writer, id, condition, draft)
+        .await;
+    let written = idempotency::resolvable(written, &name)?;
     answer(HttpResponse::Ok(), &written)
 }
 
@@ -134,6 +130,7 @@ pub(crate) async fn put_post(
     params(
         ("id" = i64, Path, description = "The post's number", minimum = 1),
         ("If-Match" = String, Header, description = "The ETag of the post as the client last read it, or `*`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The client's name for this request", min_length = 1, max_length = 255),
     ),
     responses((status = 204, description = "It is gone"), DeleteErrors),
     security(("key" = []))
@@ -142,15 +139,29 @@ pub(crate) async fn delete_post(
     request: HttpRequest,
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
-    let deadline = state.deadline();
-    let key = auth::writer(&request, &state, deadline).await?;
+    let session = session::begin(&request, &state)?;
+    let key = auth::writer(&request, &state, &session).await?;
     let id = params::id(&request)?;
     let condition = etag::precondition(&request)?;
-    state
-        .content
-        .delete_post(&key, id, condition, deadline)
-        .await?;
-    Ok(HttpResponse::NoContent().finish())
+    let name = idempotency::name(&request, &[])?;
+    let writer = writer(&key, &name, &session);
+    let written = state.content.delete_post(writer, id, condition).await;
+    let written = idempotency::resolvable(written, &name)?;
+    let mut response = HttpResponse::NoContent();
+    idempotency::mark(&mut response, &written);
+    Ok(response.finish())
+}
+
+fn writer<'a>(
+    key: &'a ApiKey,
+    idempotency: &'a IdempotencyKey,
+    session: &'a Session,
+) -> Writer<'a> {
+    Writer {
+        key,
+        idempotency,
+        session,
+    }
 }
 
 fn answer(
@@ -158,29 +169,10 @@ fn answer(
     written: &Written<Post>,
 ) -> Result<HttpResponse, Problem> {
     let body = to_json(&written.value)?;
+    idempotency::mark(&mut response, written);
     Ok(response
         .insert_header((header::ETAG, etag::of_post(written.value.revision, &body)))
         .insert_header((header::CACHE_CONTROL, "private, no-store"))
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .body(body))
-}
-
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let text = value.to_str().ok().map(str::trim).filter(|text| {
-        (1..=IdempotencyKey::MAX_LEN).contains(&text.len()) && values.next().is_none()
-    });
-    let text = text.ok_or_else(|| {
-        Problem::new(
-            Code::BadRequest,
-            format!(
-                "Idempotency-Key must be one header of 1 to {} visible ASCII characters.",
-                IdempotencyKey::MAX_LEN
-            ),
-        )
-    })?;
-    Ok(Some(text.to_owned()))
 }
