@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     pub(crate) first_client: u32,
     /// What is done, over and over.
     pub(crate) steps: &'static [Step],
-    /// The most operations, if there is a most.
+    /// The most operations, if there is a most; what was shed does not count.
     pub(crate) count: Option<u32>,
 }
 
@@ -80,9 +80,10 @@ async fn generate(nodes: Nodes, plan: Plan, stop: CancellationToken) {
     }
     let (start, period) = (Instant::now(), Duration::from_secs(1) / plan.rate);
     let mut running = JoinSet::new();
+    let mut sent = 0;
     for (number, step) in (0_u32..).zip(plan.steps.iter().cycle().copied()) {
         let intended = start + period * number;
-        if plan.count.is_some_and(|count| number >= count) || intended - start > LONGEST {
+        if plan.count == Some(sent) || intended - start > LONGEST {
             break;
         }
         if stop
@@ -96,6 +97,7 @@ async fn generate(nodes: Nodes, plan: Plan, stop: CancellationToken) {
         let intended_us = nodes.recorder.at(intended.into_std());
         match idle.try_recv() {
             Ok(mut client) => {
+                sent += 1;
                 let (nodes, give_back) = (nodes.clone(), give_back.clone());
                 running.spawn(async move {
                     client.take(&nodes, step, intended_us).await;

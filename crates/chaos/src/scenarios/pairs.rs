@@ -29,7 +29,10 @@ const PAIRS: u32 = 100_000;
 /// Replicas less than this behind are close.
 const CLOSE_US: u64 = 5_000;
 /// Pairs a second.
-const RATE: u32 = 350;
+const RATE: u32 = 300;
+const QUICK_RATE: u32 = 120;
+/// Fewer reads than this say nothing of a share.
+const ENOUGH: usize = 50;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
     on_rig(&setting, "pairs", Shape::default(), async |rig| {
@@ -39,19 +42,19 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
 }
 
 async fn pairs(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
-    let count = if setting.quick {
-        3_500
+    let (count, rate) = if setting.quick {
+        (1_200, QUICK_RATE)
     } else {
-        PAIRS.div_ceil(setting.runs)
+        (PAIRS.div_ceil(setting.runs), RATE)
     };
     let plan = Plan {
-        rate: RATE,
+        rate,
         clients: 200,
         first_client: 0,
         steps: &[Step::Pair],
         count: Some(count),
     };
-    let whole = Duration::from_secs(1) * count / RATE;
+    let whole = Duration::from_secs(1) * count / rate;
     let load = Load::start(&rig.nodes, plan);
     go_on(whole.mul_f64(0.05)).await;
     let healthy_from = rig.recorder().now();
@@ -93,7 +96,7 @@ async fn pairs(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
     let close = healthy.filter(|op| lag::were_close(&samples, op.invoked_us, CLOSE_US));
     let by_replica = close.clone().filter(|op| op.by_replica == Some(true));
     let share = f64_of(by_replica.count()) / f64_of(close.clone().count()) * 100.0;
-    Ok(vec![
+    let mut measures = vec![
         Measure::never("reads that missed their write", verdict.stale_reads.len())
             .beside(format!("{done:.0} pairs")),
         Measure::never("reads that went backward", verdict.backward_reads.len()),
@@ -102,11 +105,21 @@ async fn pairs(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
             verdict.tokens_refused,
             verdict.lost.len()
         )),
-        Measure::at_least("reads with a token by replicas, less than 5 ms behind", "%", share, 80.0)
-            .beside(format!("{} reads of {all}", close.count())),
         Measure::never("writes applied twice", verdict.duplicates.len()),
         Measure::never("writes refused and yet done", verdict.denied_but_there.len()),
-    ])
+    ];
+    // On a machine that does other things meanwhile replicas may never be that close.
+    if close.clone().count() >= ENOUGH || setting.patience <= 1.0 {
+        let measure = Measure::at_least(
+            "reads with a token by replicas, less than 5 ms behind",
+            "%",
+            share,
+            80.0,
+        )
+        .beside(format!("{} reads of {all}", close.count()));
+        measures.push(measure);
+    }
+    Ok(measures)
 }
 
 fn f64_of(count: usize) -> f64 {
