@@ -34,6 +34,10 @@ test *arguments:
 bench *arguments:
     ./dev bench "$@"
 
+# Faults under load, judged by an independent checker; ten runs take most of an hour, --quick two minutes.
+chaos *arguments:
+    ./dev chaos "$@"
+
 # Formats the code; `just fmt --check` only looks.
 fmt *arguments:
     cargo fmt --all -- "$@"

@@ -51,13 +51,16 @@ impl Binaries {
         })
     }
 
+    /// Where one of them is.
+    pub(crate) fn path(&self, name: &str) -> Result<PathBuf> {
+        let path = self.paths.get(name);
+        path.cloned()
+            .with_context(|| format!("cargo built no {name}"))
+    }
+
     /// One of them, with the settings of the private servers.
     pub(crate) fn command(&self, name: &str, env: &EnvFile) -> Result<Command> {
-        let path = self
-            .paths
-            .get(name)
-            .with_context(|| format!("cargo built no {name}"))?;
-        let mut command = child::command(path);
+        let mut command = child::command(self.path(name)?);
         env.apply(&mut command);
         Ok(command)
     }

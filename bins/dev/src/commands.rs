@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub(crate) mod bench;
+pub(crate) mod chaos;
 pub(crate) mod down;
 pub(crate) mod run;
 pub(crate) mod seed;

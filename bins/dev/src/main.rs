@@ -48,6 +48,8 @@ enum Command {
     Test(commands::test::Arguments),
     /// Measures, and prints a table of ratios.
     Bench(commands::bench::Arguments),
+    /// Plays faults against real servers under load, and judges what clients saw.
+    Chaos(commands::chaos::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Seed(arguments) => commands::seed::seed(&session, &arguments),
         Command::Test(arguments) => commands::test::test(&session, &arguments),
         Command::Bench(arguments) => commands::bench::bench(&session, &arguments),
+        Command::Chaos(arguments) => commands::chaos::chaos(&session, &arguments),
     });
     result.unwrap_or_else(|error| failed(&error))
 }

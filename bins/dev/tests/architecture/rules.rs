@@ -1,7 +1,7 @@
 //! The rules themselves, as tables and one pure function, which is tested on edges that don't exist.
 
 /// Which of our libraries may use which. Binaries join whatever they need, so that they are not in the table.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("prepnexus-domain", &[]),
     ("prepnexus-health", &["prepnexus-domain"]),
     (
@@ -37,6 +37,15 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "prepnexus-devstack",
             "prepnexus-migrate",
             "prepnexus-storage",
+        ],
+    ),
+    (
+        "prepnexus-chaos",
+        &[
+            "prepnexus-devstack",
+            "prepnexus-migrate",
+            "prepnexus-storage",
+            "prepnexus-testkit",
         ],
     ),
     (
@@ -149,6 +158,8 @@ fn a_forbidden_edge_is_reported_with_both_names() {
         ("prepnexus-storage", "prepnexus-cache"),
         ("prepnexus-web", "prepnexus-storage"),
         ("prepnexus-web", "prepnexus-cache"),
+        ("prepnexus-chaos", "prepnexus-content"),
+        ("prepnexus-storage", "prepnexus-chaos"),
         ("prepnexus-devstack", "prepnexus-domain"),
         ("prepnexus-settings", "prepnexus-web"),
         ("prepnexus-content", "prepnexus-api"),
@@ -156,6 +167,7 @@ fn a_forbidden_edge_is_reported_with_both_names() {
         ("prepnexus-new", "prepnexus-domain"),
         ("prepnexus-content", "tokio-postgres"),
         ("prepnexus-cache", "postgres-types"),
+        ("prepnexus-chaos", "tokio-postgres"),
         ("prepnexus-api", "deadpool-postgres"),
         ("prepnexus-storage", "redis"),
         ("prepnexus-web", "bb8"),

@@ -29,7 +29,18 @@ impl PgNode {
         }
     }
 
-    /// Ends [`PgNode::freeze`] and [`PgNode::freeze_postmaster`].
+    /// Freezes the process by which a replica receives the log, as a network that is cut would: it goes on serving, what it
+    /// has received is all replayed, and it gets nothing more until [`PgNode::thaw`]. Does nothing to a primary.
+    pub fn freeze_receiver(&self) {
+        let receives = |line: &[u8]| process::contains(line, b": walreceiver");
+        for pid in self.processes() {
+            if process::command_line(pid).is_some_and(|line| receives(&line)) {
+                process::signal(pid, Signal::SIGSTOP);
+            }
+        }
+    }
+
+    /// Ends [`PgNode::freeze`], [`PgNode::freeze_postmaster`] and [`PgNode::freeze_receiver`].
     pub fn thaw(&self) {
         self.signal_all(Signal::SIGCONT);
     }

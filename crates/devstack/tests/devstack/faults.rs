@@ -135,3 +135,23 @@ fn a_paused_replica_stands_still() {
     replica.wait_caught_up_with(primary).unwrap();
     assert_eq!(replica.psql("SELECT count(*) FROM t").unwrap(), "1");
 }
+
+#[test]
+fn a_replica_without_a_receiver_serves_what_it_has_and_gets_nothing_more() {
+    let stack = stack(1);
+    let (primary, replica) = (stack.primary(), stack.replica(0));
+    primary.psql("CREATE TABLE t (n int)").unwrap();
+    replica.wait_caught_up_with(primary).unwrap();
+    replica.freeze_receiver();
+    primary.psql("INSERT INTO t VALUES (1)").unwrap();
+    let position = primary.psql("SELECT pg_current_wal_flush_lsn()").unwrap();
+    let question = format!("SELECT pg_last_wal_receive_lsn() < '{position}'");
+    let began = Instant::now();
+    while began.elapsed() < MOMENT {
+        assert_eq!(replica.psql(&question).unwrap(), "t");
+    }
+    assert_eq!(replica.psql("SELECT count(*) FROM t").unwrap(), "0");
+    replica.thaw();
+    replica.wait_caught_up_with(primary).unwrap();
+    assert_eq!(replica.psql("SELECT count(*) FROM t").unwrap(), "1");
+}

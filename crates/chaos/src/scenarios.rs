@@ -1,0 +1,156 @@
+//! The scenarios: each one promise, the fault that tests it, and what is measured.
+
+mod api;
+mod commit_kills;
+mod common;
+mod frozen_primary;
+mod frozen_replica;
+mod lag;
+mod no_primary;
+mod old_primary;
+mod pairs;
+mod patroni;
+mod promotion;
+
+use std::{fs, path::PathBuf, pin::Pin, time::Duration};
+
+use crate::{error::Error, history::History, measure::Measure};
+
+/// The programs that the scenarios over HTTP start.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The `api` binary.
+    pub api: PathBuf,
+}
+
+/// How a scenario is played.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The short form.
+    pub quick: bool,
+    /// Which of the runs this is, from 0.
+    pub run: u32,
+    /// How many there are: what is promised of a number of faults is spread over them.
+    pub runs: u32,
+    /// Limits of time are this many times as long: 1 where they are to be judged, more on a machine that does
+    /// other things meanwhile. What must never happen must never happen there either.
+    pub patience: f64,
+    /// Without them, the scenarios over HTTP can't be played.
+    pub programs: Option<Programs>,
+    /// A directory to keep each history in, as JSON.
+    pub histories: Option<PathBuf>,
+}
+
+impl Setting {
+    /// The full form.
+    #[must_use]
+    pub fn full(programs: Option<Programs>) -> Self {
+        Self {
+            quick: false,
+            run: 0,
+            runs: 1,
+            patience: 1.0,
+            programs,
+            histories: None,
+        }
+    }
+
+    /// The short form.
+    #[must_use]
+    pub fn quick(programs: Option<Programs>) -> Self {
+        Self {
+            quick: true,
+            ..Self::full(programs)
+        }
+    }
+
+    /// One of two numbers of seconds.
+    fn seconds(&self, full: f64, quick: f64) -> Duration {
+        Duration::from_secs_f64(if self.quick { quick } else { full })
+    }
+
+    /// Keeps a history, where that is wanted.
+    pub(crate) fn keep(&self, name: &str, history: &History) -> Result<(), Error> {
+        let Some(dir) = &self.histories else {
+            return Ok(());
+        };
+        let path = dir.join(format!("{name}-{}.json", self.run + 1));
+        let text = serde_json::to_string(history);
+        let text = text.expect("a history has no maps, and so no keys that are not text");
+        fs::create_dir_all(dir)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|source| Error::Keep { path, source })
+    }
+
+    /// A limit of time, in milliseconds.
+    fn ms(&self, limit: f64) -> f64 {
+        limit * self.patience
+    }
+}
+
+/// A scenario being played.
+type Playing = Pin<Box<dyn Future<Output = Result<Vec<Measure>, Error>>>>;
+
+/// One promise under test.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: &'static str,
+    /// What happens in it.
+    pub about: &'static str,
+    pub(crate) play: fn(Setting) -> Playing,
+}
+
+/// All of them.
+pub const SCENARIOS: [Scenario; 10] = [
+    Scenario {
+        name: "frozen_primary",
+        about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
+        play: |setting| Box::pin(frozen_primary::play(setting)),
+    },
+    Scenario {
+        name: "promotion",
+        about: "the primary is killed and a replica promoted: writes follow",
+        play: |setting| Box::pin(promotion::play(setting)),
+    },
+    Scenario {
+        name: "old_primary",
+        about: "the old primary comes back while the new one serves: nothing reaches it",
+        play: |setting| Box::pin(old_primary::play(setting)),
+    },
+    Scenario {
+        name: "commit_kills",
+        about: "the primary is killed at random moments: nothing acknowledged is lost, nothing done twice",
+        play: |setting| Box::pin(commit_kills::play(setting)),
+    },
+    Scenario {
+        name: "pairs",
+        about: "a write and then a read with its token, through lag and a failover: always seen",
+        play: |setting| Box::pin(pairs::play(setting)),
+    },
+    Scenario {
+        name: "lag",
+        about: "replicas fall behind, are cut off, and come back: out in time, back by and by",
+        play: |setting| Box::pin(lag::play(setting)),
+    },
+    Scenario {
+        name: "frozen_replica",
+        about: "a replica freezes: readers hardly notice, and are not its probes",
+        play: |setting| Box::pin(frozen_replica::play(setting)),
+    },
+    Scenario {
+        name: "no_primary",
+        about: "there is no primary at all: reads are served, writes refused at once",
+        play: |setting| Box::pin(no_primary::play(setting)),
+    },
+    Scenario {
+        name: "api",
+        about: "the same over HTTP, with two API processes, one of which is stopped under load",
+        play: |setting| Box::pin(api::play(setting)),
+    },
+    Scenario {
+        name: "patroni",
+        about: "a real failover manager moves the primary: switchover, restarts, a killed and a frozen leader",
+        play: |setting| Box::pin(patroni::play(setting)),
+    },
+];

@@ -1,0 +1,61 @@
+//! The short form of every scenario, on real servers, one after the other: they measure time. The limits of time
+//! are generous, for a machine that does other things meanwhile; `./dev chaos` judges them as they are.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+use std::path::{Path, PathBuf};
+
+use prepnexus_chaos::{Programs, Setting, choose, run};
+use tokio::sync::Mutex;
+
+/// One at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+/// How generous.
+const PATIENCE: f64 = 8.0;
+
+async fn play(name: &str) {
+    let _turn = TURN.lock().await;
+    let setting = Setting {
+        patience: PATIENCE,
+        histories: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("histories")),
+        ..Setting::quick(Some(Programs { api: api_binary() }))
+    };
+    let chosen = choose(&[name.to_owned()]).unwrap();
+    let report = run(&chosen, &setting, 1, |line| println!("{line}")).await;
+    println!("{}", report.table());
+    assert!(report.holds(), "\n{}", report.table());
+}
+
+/// The binary that the same build made. In `./dev test` it is there; alone, `cargo build -p prepnexus-api` makes it.
+fn api_binary() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.ancestors().nth(2).unwrap().join("api")
+}
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            play(stringify!($name)).await;
+        }
+    )*
+
+    #[test]
+    fn each_scenario_is_played() {
+        let played = [$(stringify!($name)),*];
+        assert_eq!(prepnexus_chaos::SCENARIOS.map(|scenario| scenario.name), played);
+    }};
+}
+
+scenarios! {
+    frozen_primary
+    promotion
+    old_primary
+    commit_kills
+    pairs
+    lag
+    frozen_replica
+    no_primary
+    api
+    patroni
+}
