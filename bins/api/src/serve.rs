@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::HttpSettings;
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_web::{AppState, Listeners, WebConfig};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const CACHE: &str = "cache";
 const REDIS_PROBE_INTERVAL: Duration = Duration::from_millis(500);
@@ -73,20 +73,22 @@ async fn serve(
         prometheus,
         version: env!("CARGO_PKG_VERSION"),
         started,
+        draining: Arc::default(),
         config,
     };
     let server = listeners.serve(&state)?;
     let (address, admin) = (server.address(), server.admin_address());
     tracing::info!(%address, ?admin, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    let signal = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
+    let name = next(&mut terminate, &mut interrupt).await;
     tracing::info!(
-        signal,
-        "stopping: no new connections, finishing what is in flight"
+        signal = name,
+        "stopping: not ready any more, serving on for a moment, then finishing what is in flight"
     );
+    state.draining.store(true, Ordering::Relaxed);
+    // A second signal is in a hurry.
+    let hurry = next(&mut terminate, &mut interrupt);
+    let _hurried = tokio::time::timeout(http.shutdown_drain, hurry).await;
     server.stop().await;
     janitor.stop().await;
     database_watch.stop().await;
@@ -96,6 +98,14 @@ async fn serve(
     cluster.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The name of the next signal that ends the process.
+async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }
 
 fn describe_metrics() {

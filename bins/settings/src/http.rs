@@ -31,6 +31,10 @@ pub struct HttpSettings {
     /// The longest that a request may take.
     #[arg(long, env = "REQUEST_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub request_timeout: Duration,
+    /// How long a stop goes on taking requests before that, while /health/ready says no, so that load balancers look
+    /// elsewhere.
+    #[arg(long, env = "SHUTDOWN_DRAIN", default_value = "1s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
+    pub shutdown_drain: Duration,
     /// How long a stop waits for requests that are under way.
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub shutdown_timeout: Duration,

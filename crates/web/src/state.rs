@@ -1,6 +1,12 @@
 //! What all handlers share.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use prepnexus_content::{Content, Deadline};
@@ -23,11 +29,19 @@ pub struct AppState {
     pub version: &'static str,
     /// When the process began.
     pub started: Instant,
+    /// Set when the process is about to stop: it serves on, and asks clients to look elsewhere.
+    pub draining: Arc<AtomicBool>,
     /// The limits.
     pub config: Arc<WebConfig>,
 }
 
 impl AppState {
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// The deadline of a request that begins now: one for all that it does.
     #[must_use]
     pub fn deadline(&self) -> Deadline {

@@ -62,6 +62,24 @@ fn a_request_in_flight_is_finished_before_the_end() {
 }
 
 #[test]
+fn a_stop_is_announced_before_it_happens_and_a_second_signal_is_in_a_hurry() {
+    let db = database();
+    let mut command = api(&db);
+    command.env("SHUTDOWN_DRAIN", "1h");
+    let served = Served::start(command);
+    served.wait_until_ready();
+    served.terminate();
+    served.wait_for_line("stopping");
+    assert_eq!(served.get("/health/ready").0, 503);
+    for path in ["/health/live", "/health", "/api/v1/posts"] {
+        assert_eq!(served.get(path).0, 200, "{path}");
+    }
+    served.terminate();
+    let (status, _) = served.wait();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
 fn a_port_that_is_taken_is_one_line_and_exit_code_1() {
     let db = database();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method,
+        ConnectionType, Method,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -55,6 +55,11 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
         response
     };
     span.in_scope(|| log(&method, route, status.as_u16(), began));
+    if state.is_draining() {
+        // Whoever keeps the connection would be cut off later.
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
     let request = response.request().clone();
     session::finish(&request, response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -94,7 +94,7 @@ pub(crate) async fn live() -> HttpResponse {
     answer(true, &Probe { status: "live" })
 }
 
-/// Whether reads can be served. Stays 200 when only the primary is lost, so that a load balancer
+/// Whether reads can be served, and will be for a while. Stays 200 when only the primary is lost, so that a load balancer
 /// does not empty the whole fleet.
 #[utoipa::path(
     get, path = "/health/ready", tag = "Health",
@@ -105,7 +105,7 @@ pub(crate) async fn live() -> HttpResponse {
     )
 )]
 pub(crate) async fn ready(state: web::ThinData<AppState>) -> HttpResponse {
-    let serves = state.content.serves_reads();
+    let serves = state.content.serves_reads() && !state.is_draining();
     answer(
         serves,
         &Probe {

@@ -124,6 +124,7 @@ impl Api {
                 prometheus: prometheus(),
                 version: "1.2.3",
                 started: Instant::now(),
+                draining: Arc::default(),
                 config: Arc::new(WebConfig {
                     port: 0,
                     shutdown_timeout: Duration::from_secs(1),
