@@ -73,6 +73,13 @@ struct Inner {
     stop: CancellationToken,
 }
 
+/// Without [`Cluster::close`], whoever still watches nodes for a cluster that is gone stops.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = self.0.nodes.iter().map(|node| &node.label);
