@@ -1,6 +1,7 @@
 //! Who may know whom, enforced on what cargo says of this workspace.
 
 mod architecture {
+    mod face;
     mod graph;
     mod rules;
     mod workspace;

@@ -6,11 +6,16 @@ use tokio_postgres::types::{ToSql, Type};
 pub(crate) mod sealed {
     use tokio_postgres::types::{ToSql, Type};
 
+    /// Nobody outside can name this trait, but a generic function over [`Param`](super::Param) can call
+    /// its methods: so what they give is opaque.
     pub trait AsSql {
-        fn as_sql(&self) -> &(dyn ToSql + Sync);
+        fn as_sql(&self) -> Sql<'_>;
         /// What it is sent as where the server is not asked what it expects.
-        fn sql_type(&self) -> Type;
+        fn sql_type(&self) -> SqlType;
     }
+
+    pub struct Sql<'a>(pub(crate) &'a (dyn ToSql + Sync));
+    pub struct SqlType(pub(crate) Type);
 }
 
 /// A value that can be a parameter: numbers, texts, bytes, times, JSON, lists of them, and
@@ -20,20 +25,20 @@ pub trait Param: sealed::AsSql + Sync {}
 macro_rules! params {
     ($($type:ty => $sql:ident),* $(,)?) => {$(
         impl sealed::AsSql for $type {
-            fn as_sql(&self) -> &(dyn ToSql + Sync) {
-                self
+            fn as_sql(&self) -> sealed::Sql<'_> {
+                sealed::Sql(self)
             }
-            fn sql_type(&self) -> Type {
-                Type::$sql
+            fn sql_type(&self) -> sealed::SqlType {
+                sealed::SqlType(Type::$sql)
             }
         }
         impl Param for $type {}
         impl sealed::AsSql for Option<$type> {
-            fn as_sql(&self) -> &(dyn ToSql + Sync) {
-                self
+            fn as_sql(&self) -> sealed::Sql<'_> {
+                sealed::Sql(self)
             }
-            fn sql_type(&self) -> Type {
-                Type::$sql
+            fn sql_type(&self) -> sealed::SqlType {
+                sealed::SqlType(Type::$sql)
             }
         }
         impl Param for Option<$type> {}
@@ -66,12 +71,12 @@ pub type Params<'a> = [&'a (dyn Param + 'a)];
 pub(crate) type DriverParams<'a> = smallvec::SmallVec<[&'a (dyn ToSql + Sync); 16]>;
 
 pub(crate) fn for_driver<'a>(params: &'a Params<'a>) -> DriverParams<'a> {
-    params.iter().map(|param| param.as_sql()).collect()
+    params.iter().map(|param| param.as_sql().0).collect()
 }
 
 pub(crate) fn with_types<'a>(params: &'a Params<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
     let typed = params
         .iter()
-        .map(|param| (param.as_sql(), param.sql_type()));
+        .map(|param| (param.as_sql().0, param.sql_type().0));
     typed.collect()
 }

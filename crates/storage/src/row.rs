@@ -5,12 +5,14 @@ use jiff::Timestamp;
 use crate::error::Error;
 
 pub(crate) mod sealed {
+    /// Nobody outside can name this trait, but a generic function over [`Column`](super::Column) can
+    /// call its method: so what it takes is opaque.
     pub trait FromColumn: Sized {
-        fn from_column(
-            row: &tokio_postgres::Row,
-            column: &str,
-        ) -> Result<Self, tokio_postgres::Error>;
+        fn from_column(row: Source<'_>, column: &str) -> Result<Self, Failure>;
     }
+
+    pub struct Source<'a>(pub(crate) &'a tokio_postgres::Row);
+    pub struct Failure(pub(crate) tokio_postgres::Error);
 }
 
 /// A type a column can be read as; `Option` for a column that may be NULL.
@@ -19,20 +21,14 @@ pub trait Column: sealed::FromColumn {}
 macro_rules! columns {
     ($($type:ty),* $(,)?) => {$(
         impl sealed::FromColumn for $type {
-            fn from_column(
-                row: &tokio_postgres::Row,
-                column: &str,
-            ) -> Result<Self, tokio_postgres::Error> {
-                row.try_get(column)
+            fn from_column(row: sealed::Source<'_>, column: &str) -> Result<Self, sealed::Failure> {
+                row.0.try_get(column).map_err(sealed::Failure)
             }
         }
         impl Column for $type {}
         impl sealed::FromColumn for Option<$type> {
-            fn from_column(
-                row: &tokio_postgres::Row,
-                column: &str,
-            ) -> Result<Self, tokio_postgres::Error> {
-                row.try_get(column)
+            fn from_column(row: sealed::Source<'_>, column: &str) -> Result<Self, sealed::Failure> {
+                row.0.try_get(column).map_err(sealed::Failure)
             }
         }
         impl Column for Option<$type> {}
@@ -70,9 +66,9 @@ impl Row {
     /// # Errors
     /// [`Error::Row`] when there is no such column, or it is of another type or NULL.
     pub fn get<T: Column>(&self, column: &str) -> Result<T, Error> {
-        T::from_column(&self.row, column).map_err(|source| Error::Row {
+        T::from_column(sealed::Source(&self.row), column).map_err(|source| Error::Row {
             query: self.query.to_owned(),
-            source: source.into(),
+            source: source.0.into(),
         })
     }
 

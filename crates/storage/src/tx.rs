@@ -10,6 +10,8 @@ use crate::{error::Error, param::Params, read::ReadConn};
 
 /// The server's timeouts end this much after the deadline, so that the deadline is what is noticed.
 const GRACE: Duration = Duration::from_millis(100);
+/// They are multiples of this: `pg_stat_statements` keeps an entry for each text of a `SET`.
+const TIMEOUT_STEP_MS: u128 = 100;
 /// The longest a COMMIT is waited for, by its task: a server that is frozen never answers.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// Without a timeout: one that ends the wait for a synchronous standby lets COMMIT succeed, on the
@@ -46,8 +48,9 @@ impl Tx {
     pub(crate) async fn begin(conn: ReadConn) -> Result<Self, Error> {
         let tx = Self(Arc::new(Inner { conn }));
         // The server gives up when nobody waits any more.
-        let timeout = (tx.deadline().left() + GRACE).min(tx.statement_timeout());
-        let timeout = timeout.as_millis().max(1);
+        let timeout = (tx.deadline().left() + GRACE).as_millis();
+        let timeout = timeout.next_multiple_of(TIMEOUT_STEP_MS);
+        let timeout = timeout.min(tx.statement_timeout().as_millis()).max(1);
         tx.batch(
             "tx.begin",
             &format!("BEGIN; SET LOCAL statement_timeout = {timeout}"),

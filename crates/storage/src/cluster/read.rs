@@ -215,21 +215,22 @@ impl Cluster {
         failed: &[usize],
     ) -> Result<Route, Error> {
         let nodes = &self.0.nodes;
-        let mut replicas = router::replicas(topology, nodes);
-        replicas.retain(|index| !failed.contains(index));
-        let arrived = || -> Indexes {
+        let all = router::replicas(topology, nodes);
+        let untried = all.iter().copied().filter(|i| !failed.contains(i));
+        let replicas: Indexes = untried.collect();
+        let arrived = |of: &Indexes| -> Indexes {
             let there = |index: &usize| nodes[*index].progress.position() >= token.position;
-            replicas.iter().copied().filter(there).collect()
+            of.iter().copied().filter(there).collect()
         };
         let primary = router::primary(topology, nodes).filter(|index| !failed.contains(index));
-        let mut ready = arrived();
+        let mut ready = arrived(&replicas);
         let mut reason = "token";
         if ready.is_empty() && !replicas.is_empty() && !self.0.patience.is_short(Instant::now()) {
             let wait = deadline.left().min(self.0.token_wait);
             let waiting = self.0.monitor.arrival(&replicas, token.position);
             let in_time = tokio::time::timeout(wait, waiting).await.is_ok();
             self.0.patience.note(in_time, Instant::now());
-            (ready, reason) = (arrived(), "token_waited");
+            (ready, reason) = (arrived(&replicas), "token_waited");
         }
         if let Some(index) = router::elect(&ready, nodes, self.0.slow_start) {
             return Ok((index, reason));
@@ -249,7 +250,14 @@ impl Cluster {
                 },
             ));
         }
-        let last = router::elect_any(&ready, nodes).map(|index| (index, "no_primary"));
+        // Nobody else is left: those that are still rising, then those that failed.
+        let last = router::elect_any(&ready, nodes)
+            .map(|index| (index, "no_primary"))
+            .or_else(|| {
+                router::elect_any(&arrived(&all), nodes)
+                    .or_else(|| router::primary(topology, nodes))
+                    .map(|index| (index, "retry"))
+            });
         last.ok_or_else(|| self.no("node as new as the token"))
     }
 

@@ -161,6 +161,32 @@ async fn sessions_that_were_ended_while_idle_fail_neither_writes_nor_reads() {
 }
 
 #[tokio::test]
+async fn a_read_whose_session_is_ended_is_begun_again_on_the_only_node_there_is() {
+    let (db, cluster) = items().await;
+    let write = cluster.write("nothing", patience(), |_| async { Ok::<_, Error>(()) });
+    let token = write.await.unwrap().token.unwrap();
+    for freshness in [
+        Freshness::Any,
+        Freshness::AtLeast(token),
+        Freshness::Primary,
+    ] {
+        let attempts = AtomicU32::new(0);
+        let reading = cluster.read_with(freshness, patience(), |conn| {
+            let (attempts, db) = (&attempts, &db);
+            async move {
+                let pid: i32 = conn.query_one(PID, &[]).await?.get("pid")?;
+                if attempts.fetch_add(1, Ordering::Relaxed) == 0 {
+                    terminate(db, &[pid]).await;
+                }
+                conn.query_one(PID, &[]).await.map(drop)
+            }
+        });
+        reading.await.unwrap();
+        assert_eq!(attempts.load(Ordering::Relaxed), 2, "{freshness:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_whose_server_takes_no_writes_any_more_is_not_used_again() {
     let db = TestDb::new().await;
     crate::support::make_items(&db).await;
