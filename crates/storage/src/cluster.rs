@@ -1,6 +1,7 @@
 //! The cluster: where a read or a write goes.
 
 mod read;
+mod route;
 mod write;
 
 use std::{

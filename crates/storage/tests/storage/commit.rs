@@ -2,23 +2,12 @@
 
 use std::time::Duration;
 
-use prepnexus_storage::{Cluster, Deadline, Error};
+use prepnexus_storage::{Deadline, Error};
 use prepnexus_testkit::{TestDb, wait_until};
 
-use crate::support::{INSERT_ITEM, SOON, is_running, item_names, items, patience, warm};
-
-/// Items whose COMMIT takes three seconds.
-async fn slow_items() -> (TestDb, Cluster) {
-    let (db, cluster) = items().await;
-    db.psql(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
-         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED
-             FOR EACH ROW EXECUTE FUNCTION slow()",
-    )
-    .await;
-    (db, cluster)
-}
+use crate::support::{
+    INSERT_ITEM, SOON, is_running, item_names, items, patience, slow_items, warm,
+};
 
 async fn wait_for_item(db: &TestDb) {
     wait_until("the commit", SOON, async || item_names(db).await == "a").await;

@@ -3,27 +3,13 @@
 use std::time::{Duration, Instant};
 
 use prepnexus_devstack::PgNode;
-use prepnexus_storage::{
-    Cluster, ClusterConfig, Deadline, Error, Freshness, NodeState, NodeStatus, Role,
-};
-use prepnexus_testkit::{TestDb, wait_until};
+use prepnexus_storage::{Cluster, Deadline, Error, Freshness, NodeState, NodeStatus, Role};
+use prepnexus_testkit::wait_until;
 
 use crate::support::{
     SOON, insert_item, item_names, own_stack, patience, patient, wait_for_node,
-    wait_until_writable, with_node,
+    wait_until_writable, watchful, with_node,
 };
-
-/// A cluster that notices a frozen server within a second.
-async fn watchful(db: &TestDb) -> Cluster {
-    let config = ClusterConfig {
-        probe_timeout: Duration::from_secs(1),
-        connect_timeout: Duration::from_secs(2),
-        ..patient(db.config())
-    };
-    let cluster = Cluster::start(&config).unwrap();
-    cluster.wait_for_primary(patience()).await.unwrap();
-    cluster
-}
 
 /// A write that is given half a minute is refused in a fraction of that.
 async fn assert_refused_at_once(cluster: &Cluster) {
@@ -50,7 +36,7 @@ async fn assert_refused_at_once(cluster: &Cluster) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_costs_a_deadline_then_nothing_and_is_used_again_when_it_thaws() {
     let (stack, db) = own_stack(0).await;
-    let cluster = watchful(&db).await;
+    let cluster = watchful(db.config()).await;
     insert_item(&cluster, "before").await.unwrap();
     with_node(stack.primary(), PgNode::freeze).await;
     let requests = (0..3).map(|_| {
@@ -79,7 +65,7 @@ async fn a_frozen_server_costs_a_deadline_then_nothing_and_is_used_again_when_it
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_new_connections_is_noticed() {
     let (stack, db) = own_stack(0).await;
-    let cluster = watchful(&db).await;
+    let cluster = watchful(db.config()).await;
     with_node(stack.primary(), PgNode::freeze_postmaster).await;
     wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
     with_node(stack.primary(), PgNode::thaw).await;
@@ -89,7 +75,7 @@ async fn a_server_that_takes_no_new_connections_is_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_is_used_again_when_it_is_back() {
     let (stack, db) = own_stack(0).await;
-    let cluster = watchful(&db).await;
+    let cluster = watchful(db.config()).await;
     insert_item(&cluster, "before").await.unwrap();
     with_node(stack.primary(), |node| node.kill().unwrap()).await;
     wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
@@ -130,7 +116,7 @@ async fn a_server_that_is_not_there_yet_is_used_when_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_does_not_wait_for_a_frozen_server_for_ever() {
     let (stack, db) = own_stack(0).await;
-    let cluster = watchful(&db).await;
+    let cluster = watchful(db.config()).await;
     let deadline = Deadline::after(Duration::from_secs(1));
     let node = stack.primary().clone();
     let write = cluster.write("frozen", deadline, |tx| {

@@ -10,8 +10,8 @@ use prepnexus_storage::{Cluster, Committed, Deadline, Error, NodeState, Role, Tx
 use prepnexus_testkit::{TestDb, wait_until};
 
 use crate::support::{
-    SOON, blocking, cluster, is_running, item_names, items, make_items, patience, wait_for_node,
-    with_node,
+    SOON, blocking, cluster, is_running, item_names, make_items, patience, slow_items,
+    wait_for_node, with_node,
 };
 
 /// Inserts an item of that name unless it is there; whether it was.
@@ -44,14 +44,7 @@ async fn wait_for_commit(db: &TestDb) {
 
 #[tokio::test]
 async fn a_session_that_is_ended_during_commit_is_resolved_by_its_key() {
-    let (db, cluster) = items().await;
-    db.psql(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
-         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED
-             FOR EACH ROW EXECUTE FUNCTION slow()",
-    )
-    .await;
+    let (db, cluster) = slow_items().await;
     let attempts = AtomicU32::new(0);
     let ending = async {
         wait_for_commit(&db).await;

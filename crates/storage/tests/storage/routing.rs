@@ -6,10 +6,10 @@ use prepnexus_devstack::PgNode;
 use prepnexus_storage::{
     Cluster, ClusterConfig, Error, Freshness, NodeState, Role, Token, UnknownToken, seen,
 };
-use prepnexus_testkit::{TestDb, wait_until};
+use prepnexus_testkit::wait_until;
 
 use crate::support::{
-    SOON, cluster, insert_item, own_stack, patience, patient, wait_for_node, with_node,
+    SOON, cluster, insert_item, own_stack, patience, wait_for_node, watchful, with_node,
 };
 
 const COUNT: &str = concat!(
@@ -38,18 +38,6 @@ async fn count(cluster: &Cluster, freshness: Freshness) -> Result<Counted, Error
         })
     };
     cluster.read_with(freshness, patience(), work).await
-}
-
-/// A cluster that notices a frozen server within a second.
-async fn watchful(db: &TestDb) -> Cluster {
-    let config = ClusterConfig {
-        probe_timeout: Duration::from_secs(1),
-        connect_timeout: Duration::from_secs(2),
-        ..patient(db.config_with_replicas())
-    };
-    let cluster = Cluster::start(&config).unwrap();
-    cluster.wait_for_primary(patience()).await.unwrap();
-    cluster
 }
 
 async fn insert_many(cluster: &Cluster, names: std::ops::Range<u32>) -> Token {
@@ -184,7 +172,7 @@ async fn one_retry_is_not_all_when_several_pooled_connections_are_dead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_waits_for_a_frozen_replica_ends_elsewhere() {
     let (stack, db) = own_stack(1).await;
-    let cluster = watchful(&db).await;
+    let cluster = watchful(db.config_with_replicas()).await;
     wait_for_node(&cluster, 1, Role::Replica, NodeState::Up).await;
     count(&cluster, Freshness::Any).await.unwrap();
     with_node(stack.replica(0), PgNode::freeze).await;

@@ -37,6 +37,31 @@ pub(crate) fn patient(config: ClusterConfig) -> ClusterConfig {
     }
 }
 
+/// A cluster that notices a frozen server within a second.
+pub(crate) async fn watchful(config: ClusterConfig) -> Cluster {
+    let config = ClusterConfig {
+        probe_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(2),
+        ..patient(config)
+    };
+    let cluster = Cluster::start(&config).unwrap();
+    cluster.wait_for_primary(patience()).await.unwrap();
+    cluster
+}
+
+/// Items whose COMMIT takes three seconds.
+pub(crate) async fn slow_items() -> (TestDb, Cluster) {
+    let (db, cluster) = items().await;
+    db.psql(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM pg_sleep(3); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON items DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION slow()",
+    )
+    .await;
+    (db, cluster)
+}
+
 /// A cluster whose primary is known.
 pub(crate) async fn cluster(config: ClusterConfig) -> Cluster {
     let cluster = Cluster::start(&patient(config)).unwrap();
