@@ -62,7 +62,7 @@ pub struct Cluster(Arc<Inner>);
 struct Inner {
     nodes: Vec<Arc<Node>>,
     monitor: Arc<Monitor>,
-    around: Surroundings,
+    around: Arc<Surroundings>,
     budget: RetryBudget,
     patience: Patience,
     default_deadline: Duration,
@@ -112,13 +112,13 @@ impl Cluster {
         Ok(Self(Arc::new(Inner {
             nodes,
             monitor,
-            around: Surroundings {
+            around: Arc::new(Surroundings {
                 tls,
                 tasks: tasks.clone(),
                 runtime: Handle::current(),
                 statement_timeout: config.statement_timeout,
                 prepares: !config.pooler,
-            },
+            }),
             budget: RetryBudget::default(),
             patience: Patience::default(),
             default_deadline: config.default_deadline,
@@ -220,7 +220,7 @@ impl Cluster {
             Arc::clone(node),
             role,
             deadline,
-            self.0.around.clone(),
+            Arc::clone(&self.0.around),
         ))
     }
 

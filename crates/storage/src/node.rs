@@ -1,6 +1,7 @@
 //! One server: its pool, its breaker, how busy it is, and what is known of its place in history.
 
 use std::{
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -102,7 +103,9 @@ impl Node {
         })?;
         let generation = self.generations.present();
         loop {
-            let getting = generation.outlast(self.pool.get());
+            // Pinned here: it is kilobytes, and each layer around it would move it.
+            let getting = pin!(self.pool.get());
+            let getting = generation.outlast(getting);
             let session = match deadline.limit("a connection", getting).await? {
                 None => return Err(Error::went_away(&self.label)),
                 Some(Err(error)) => {

@@ -35,7 +35,6 @@ use crate::{
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a connection needs beyond itself.
-#[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) tasks: TaskTracker,
@@ -55,7 +54,7 @@ pub struct ReadConn {
     node: Arc<Node>,
     role: Role,
     deadline: Deadline,
-    around: Surroundings,
+    around: Arc<Surroundings>,
     /// The position that the rows read so far tell of; 0 when none did.
     seen: AtomicU64,
     /// Statements begun and not ended.
@@ -81,7 +80,7 @@ impl ReadConn {
         node: Arc<Node>,
         role: Role,
         deadline: Deadline,
-        around: Surroundings,
+        around: Arc<Surroundings>,
     ) -> Self {
         Self {
             session: Some(lease.session),

@@ -1,6 +1,6 @@
 //! How one statement runs: metered, under the deadline, no longer than its node is there, and judged.
 
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{pin::pin, sync::atomic::Ordering, time::Instant};
 
 use tokio_postgres::{Row, Statement};
 
@@ -64,6 +64,8 @@ impl ReadConn {
         }
         let began = Instant::now();
         self.running.fetch_add(1, Ordering::Relaxed);
+        // Pinned here: it is kilobytes, and each layer around it would move it.
+        let statement = pin!(statement);
         let statement = self.generation.outlast(statement);
         let Some(outcome) = self.deadline.limit(STATEMENT, statement).await? else {
             return Err(Error::went_away(&self.node.label));
