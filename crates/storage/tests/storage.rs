@@ -6,6 +6,8 @@
 mod cancel;
 #[path = "storage/commit.rs"]
 mod commit;
+#[path = "storage/embedding.rs"]
+mod embedding;
 #[path = "storage/errors.rs"]
 mod errors;
 #[path = "storage/failover.rs"]
