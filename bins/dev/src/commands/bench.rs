@@ -1,6 +1,7 @@
 //! `./dev bench`: finds the benchmark of that name. Each is a module of its own below this one.
 
 mod load;
+mod overhead;
 mod pages;
 mod read;
 mod report;
@@ -16,7 +17,11 @@ use crate::session::Session;
 type Benchmark = fn(&Session) -> Result<()>;
 
 /// All of them, by name.
-const BENCHMARKS: &[(&str, Benchmark)] = &[("read", read::run), ("pages", pages::run)];
+const BENCHMARKS: &[(&str, Benchmark)] = &[
+    ("read", read::run),
+    ("pages", pages::run),
+    ("overhead", overhead::run),
+];
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
