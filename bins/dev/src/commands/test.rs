@@ -46,6 +46,10 @@ pub(crate) fn test(session: &Session, arguments: &Arguments) -> Result<ExitCode>
         for step in steps::optional_checks() {
             progress.take_if_installed(step)?;
         }
+        match steps::semver(session) {
+            Some(step) => progress.take_if_installed(step)?,
+            None => note("== cargo-semver-checks: nothing earlier to compare with: skipped"),
+        }
     }
     note("== servers for the tests");
     let stack = Stack::start(StackConfig {

@@ -72,6 +72,36 @@ pub(super) fn optional_checks() -> Vec<Step> {
     ]
 }
 
+/// Whether the storage crate still fits those who embed it: against its last release, which is the newest tag
+/// `storage-v…` before this commit; without one, against where this branch left `main`. Nothing, where there is nothing
+/// earlier. The feature `driver` is outside the promise. A change that breaks on purpose raises the version.
+pub(super) fn semver(session: &Session) -> Option<Step> {
+    let release = ["describe", "--tags", "--match", "storage-v*", "--abbrev=0"];
+    let head = git(session, &["rev-parse", "HEAD"]);
+    let fork =
+        || git(session, &["merge-base", "main", "HEAD"]).filter(|fork| Some(fork) != head.as_ref());
+    let baseline = git(session, &release).or_else(fork)?;
+    Some(Step {
+        name: "cargo-semver-checks",
+        command: cargo(&[
+            "semver-checks",
+            "--package",
+            "prepnexus-storage",
+            "--only-explicit-features",
+            "--baseline-rev",
+            &baseline,
+        ]),
+    })
+}
+
+/// What git answers, if it does: a copy of the project need not be a repository.
+fn git(session: &Session, arguments: &[&str]) -> Option<String> {
+    let mut command = child::command("git");
+    command.args(arguments).stderr(Stdio::null());
+    let answer = child::output(command, &session.interrupts).ok()?;
+    Some(answer.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 /// The test runner.
 pub(super) fn runner(has_nextest: bool, arguments: &[String]) -> Command {
     let mut command = if has_nextest {
