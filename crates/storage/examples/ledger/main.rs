@@ -4,7 +4,7 @@
 //! ./dev up
 //! . .dev/env
 //! cargo run -p prepnexus-storage --example ledger -- \
-//!     "postgresql://$DB_OWNER:$DB_OWNER_PASSWORD@/$DB_NAME?host=$DB_HOST&port=$DB_PORT&sslmode=disable"
+//!     "postgresql://$DB_OWNER:$DB_OWNER_PASSWORD@127.0.0.1:${DB_PORT//,/,127.0.0.1:}/$DB_NAME?sslmode=disable"
 //! ```
 //!
 //! One URL names all nodes (`host1:port1,host2:port2`), or each has its own. The role must be allowed to make a
@@ -16,7 +16,7 @@ mod service;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use prepnexus_storage::{Cluster, ClusterConfig, Freshness, Token};
+use prepnexus_storage::{Cluster, ClusterConfig, Error, Freshness, Token};
 use service::{Ledger, LedgerError};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -53,16 +53,18 @@ async fn work(ledger: &Ledger) -> Result<()> {
         } else {
             ("bob", "alice")
         };
-        // A client makes the key, and sends it again with each repeat.
+        // A client makes the key, and sends it again until it knows.
         let key = format!("{:x}-{round}", fastrand::u64(..));
-        match ledger.transfer(&key, from, to, 1).await {
-            Ok(done) => seen = done.token.or(seen),
-            Err(LedgerError::Storage(error)) if error.is_unavailable() => {
-                eprintln!("not now: {}", error.chain());
-                sleep(error.retry_after()).await;
+        let done = loop {
+            match ledger.transfer(&key, from, to, 1).await {
+                Err(LedgerError::Storage(error)) if error.is_unavailable() => {
+                    eprintln!("not now: {}", error.chain());
+                    sleep(error.retry_after()).await;
+                }
+                outcome => break outcome?,
             }
-            Err(error) => return Err(error.into()),
-        }
+        };
+        seen = done.token.or(seen);
         let freshness = seen.map_or(Freshness::Any, Freshness::AtLeast);
         match ledger.balance("alice", freshness).await {
             Ok((cents, token)) => {
@@ -70,7 +72,7 @@ async fn work(ledger: &Ledger) -> Result<()> {
                 println!("alice has {cents} as of {token}; {}", nodes(ledger));
             }
             // Another history is served now: what was seen is given up, and said.
-            Err(LedgerError::Storage(prepnexus_storage::Error::UnknownToken(why))) => {
+            Err(LedgerError::Storage(Error::UnknownToken(why))) => {
                 eprintln!("{why}");
                 seen = None;
             }
