@@ -21,11 +21,13 @@ use crate::{
     connect::Connector,
     deadline::Deadline,
     error::Error,
-    keeper, metric,
+    keeper,
+    metric::Handles,
     monitor::Monitor,
     node::{Node, PoolStatus},
     patience::Patience,
     read::{ReadConn, Surroundings},
+    router::Reason,
     token::Token,
     topology::{NodeView, Topology},
 };
@@ -110,6 +112,7 @@ impl Cluster {
             let keeping = keeper::keep(Arc::clone(node), Arc::clone(&monitor), index);
             tasks.spawn(stop.clone().run_until_cancelled_owned(keeping));
         }
+        let labels = nodes.iter().map(|node| node.label.clone()).collect();
         Ok(Self(Arc::new(Inner {
             nodes,
             monitor,
@@ -119,6 +122,7 @@ impl Cluster {
                 runtime: Handle::current(),
                 statement_timeout: config.statement_timeout,
                 prepares: !config.pooler,
+                metrics: Handles::new(labels),
             }),
             budget: RetryBudget::default(),
             patience: Patience::default(),
@@ -208,14 +212,19 @@ impl Cluster {
         &self,
         topology: &Topology,
         index: usize,
-        reason: &'static str,
+        reason: Reason,
         deadline: Deadline,
     ) -> Result<ReadConn, Error> {
         let (node, role) = (&self.0.nodes[index], topology.nodes[index].role);
         let began = Instant::now();
         let lease = node.acquire(deadline).await?;
-        metric::wait(node, began.elapsed());
-        metric::route(role, reason);
+        if !self.0.monitor.is_still(index, role) {
+            // It was waited for, and is not what it was chosen as.
+            return Err(Error::went_away(&node.label));
+        }
+        let metrics = &self.0.around.metrics;
+        metrics.wait(index, began.elapsed());
+        metrics.route(role, reason);
         Ok(ReadConn::new(
             lease,
             Arc::clone(node),

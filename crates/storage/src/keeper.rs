@@ -18,7 +18,7 @@ pub(crate) async fn keep(node: Arc<Node>, monitor: Arc<Monitor>, index: usize) {
             && node.breaker.allows()
             && let Err(error) = node.pool.tend().await
         {
-            node.judge(&error, generation);
+            node.judge(&error, generation.number);
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -1,10 +1,10 @@
 //! The metrics of this crate, by name, in one place.
 
-use std::time::Duration;
+mod handles;
 
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+pub(crate) use self::handles::Handles;
 
 use crate::{
     node::Node,
@@ -24,7 +24,8 @@ const LAG_BYTES: &str = "prepnexus_db_replication_lag_bytes";
 const BREAKER: &str = "prepnexus_db_breaker_state";
 const CONNECTIONS: &str = "prepnexus_db_pool_connections";
 
-/// Tells the installed recorder what the metrics mean. Call it once, after installing one.
+/// Tells the installed recorder what the metrics mean. Call it once, after installing one and before
+/// [`Cluster::start`](crate::Cluster::start).
 pub fn describe_metrics() {
     describe_histogram!(
         QUERY,
@@ -56,18 +57,6 @@ pub fn describe_metrics() {
     describe_gauge!(CONNECTIONS, "Connections of the pool, by state");
     counter!(FAILOVERS).absolute(0);
     counter!(COMMIT_UNKNOWN).absolute(0);
-}
-
-pub(crate) fn query(name: &'static str, role: Role, time: Duration) {
-    histogram!(QUERY, "query" => name, "node_role" => role.as_str()).record(time);
-}
-
-pub(crate) fn wait(node: &Node, time: Duration) {
-    histogram!(WAIT, "node" => node.label.clone()).record(time);
-}
-
-pub(crate) fn route(target: Role, reason: &'static str) {
-    counter!(ROUTE, "target" => target.as_str(), "reason" => reason).increment(1);
 }
 
 pub(crate) fn failover() {

@@ -31,7 +31,7 @@ use crate::{
     connect::{Connected, Connector},
     error::Error,
     node::Node,
-    topology::{NodeState, NodeView, Observation, Topology},
+    topology::{NodeState, NodeView, Observation, Role, Topology},
 };
 
 /// How long a probe's connection is used: a server whose main process hangs goes on answering the
@@ -72,6 +72,17 @@ impl Monitor {
         self.topology.load_full()
     }
 
+    /// Whether a node is in that role, and may be used in it.
+    pub(crate) fn is_still(&self, index: usize, role: Role) -> bool {
+        let topology = self.topology.load();
+        let node = &topology.nodes[index];
+        let is_usable = !matches!(node.state, NodeState::Down | NodeState::Fenced);
+        match role {
+            Role::Primary => topology.primary == Some(index),
+            Role::Replica | Role::Unknown => node.role == role && is_usable,
+        }
+    }
+
     /// Waits until `wanted` holds of the topology.
     pub(crate) async fn wait_for(&self, mut wanted: impl FnMut(&Topology) -> bool) {
         let mut published = self.published.subscribe();
@@ -109,7 +120,8 @@ impl Monitor {
 
     /// Waits until one of the nodes of these indexes is known to have replayed up to `position`.
     pub(crate) async fn arrival(&self, nodes: &[usize], position: u64) {
-        let has_arrived = |index: &usize| self.nodes[*index].progress.position() >= position;
+        let has_arrived =
+            |index: &usize| self.nodes[*index].generation().progress.position() >= position;
         self.seek
             .until(nodes, || nodes.iter().any(has_arrived))
             .await;
@@ -155,10 +167,12 @@ impl Monitor {
         }
     }
 
+    /// Asks the node where it is until nobody waits for that, a probe is due, or there is reason to probe.
     async fn ask_position(&self, index: usize, line: &mut Line, due: Instant) {
         let node = &self.nodes[index];
         while self.seek.is_wanted(index) && Instant::now() < due {
             let Some((connected, _)) = line else { return };
+            let generation = node.generation();
             let asking = probe::ask_position(&connected.client);
             let limit = self.connector.config().probe_timeout;
             let Ok(Ok(position)) = tokio::time::timeout(limit, asking).await else {
@@ -167,9 +181,15 @@ impl Monitor {
                 node.look_now.notify_one();
                 return;
             };
-            node.progress.note(position);
+            generation.progress.note(position);
             self.seek.answered();
-            tokio::time::sleep(seek::PAUSE).await;
+            tokio::select! {
+                () = node.look_now.notified() => {
+                    node.look_now.notify_one();
+                    return;
+                }
+                () = tokio::time::sleep(seek::PAUSE) => {}
+            }
         }
     }
 

@@ -21,7 +21,6 @@ use crate::{
     pool::{Generation, Generations, Pool, Pooled, SessionManager},
     progress::Progress,
     ramp::Ramp,
-    token::Token,
 };
 
 pub(crate) struct Node {
@@ -33,8 +32,6 @@ pub(crate) struct Node {
     pub(crate) load: Load,
     /// How much of its share it gets.
     pub(crate) ramp: Ramp,
-    /// How far it has come, at least.
-    pub(crate) progress: Progress,
     /// Wakes the monitor: something was seen that it should look at.
     pub(crate) look_now: Arc<Notify>,
     pub(crate) pool: Pool,
@@ -85,7 +82,6 @@ impl Node {
             breaker: SharedBreaker::new(breaker_config()),
             load: Load::default(),
             ramp: Ramp::default(),
-            progress: Progress::default(),
             look_now,
             pool: Pool::new(manager, connector)?,
             generations,
@@ -145,30 +141,13 @@ impl Node {
     }
 
     /// Lets no connection made before now be used again, and ends what waits for an answer on one.
-    pub(crate) fn begin_generation(&self) {
-        self.generations.advance();
+    pub(crate) fn begin_generation(&self, progress: Progress) {
+        self.generations.begin(progress);
     }
 
-    /// The number of its present generation.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generations.number()
-    }
-
-    /// Notes that the node had everything up to `position`, as a session of `generation` saw.
-    pub(crate) fn note_position(&self, generation: u64, position: u64) {
-        if generation == self.generation() {
-            self.progress.note(position);
-        }
-    }
-
-    /// The token of someone who has seen what the node had at `position`.
-    pub(crate) fn token_at(&self, position: u64) -> Option<Token> {
-        let (system_id, timeline) = self.progress.history()?;
-        Some(Token {
-            system_id,
-            timeline,
-            position,
-        })
+    /// Its present generation.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.generations.present()
     }
 
     /// How many requests have a connection or wait for one.

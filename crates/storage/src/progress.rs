@@ -1,11 +1,14 @@
 //! How far a node has come in the write-ahead log, at the least: from probes and from answers.
 //!
-//! A position is of one history. The generation of the node is begun anew when its history changes
-//! or its position goes back, and only then does the known position fall.
+//! A position is of one history, and so each generation of a node has a progress of its own: what is
+//! noted late, by whoever saw it, is noted where it belongs. Within a generation the position only
+//! rises, and a replica may follow its primary to a later timeline.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// What is known of one node. All zero: nothing.
+use crate::{token::Token, topology::Observation};
+
+/// What is known of one generation. All zero: nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     position: AtomicU64,
@@ -14,16 +17,32 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Notes a position of the history that is known.
-    pub(crate) fn note(&self, position: u64) {
-        self.position.fetch_max(position, Ordering::AcqRel);
+    /// Of a node that was just seen.
+    pub(crate) fn of(seen: &Observation) -> Self {
+        let progress = Self::default();
+        progress.follow(seen);
+        progress
     }
 
-    /// Begins anew, at `position` of this history.
-    pub(crate) fn restart(&self, system_id: u64, timeline: u32, position: u64) {
-        self.system_id.store(system_id, Ordering::Release);
-        self.timeline.store(timeline, Ordering::Release);
-        self.position.store(position, Ordering::Release);
+    /// The same history, and no position that is sure.
+    pub(crate) fn same_history(&self) -> Self {
+        Self {
+            position: AtomicU64::new(0),
+            system_id: AtomicU64::new(self.system_id.load(Ordering::Acquire)),
+            timeline: AtomicU32::new(self.timeline.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Takes in a probe of the same generation.
+    pub(crate) fn follow(&self, seen: &Observation) {
+        self.system_id.store(seen.system_id, Ordering::Release);
+        self.timeline.store(seen.timeline, Ordering::Release);
+        self.note(seen.position);
+    }
+
+    /// Notes that the node had everything up to `position`.
+    pub(crate) fn note(&self, position: u64) {
+        self.position.fetch_max(position, Ordering::AcqRel);
     }
 
     /// The node has everything up to here.
@@ -31,9 +50,14 @@ impl Progress {
         self.position.load(Ordering::Acquire)
     }
 
-    /// The system identifier and the timeline; `None` before the first probe.
-    pub(crate) fn history(&self) -> Option<(u64, u32)> {
+    /// The token of someone who has seen what the node had at `position`; `None` for no position, or
+    /// before the node was seen.
+    pub(crate) fn token_at(&self, position: u64) -> Option<Token> {
         let timeline = self.timeline.load(Ordering::Acquire);
-        (timeline > 0).then(|| (self.system_id.load(Ordering::Acquire), timeline))
+        (timeline > 0 && position > 0).then(|| Token {
+            system_id: self.system_id.load(Ordering::Acquire),
+            timeline,
+            position,
+        })
     }
 }

@@ -12,7 +12,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -21,11 +21,12 @@ use tokio::runtime::Handle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
-use self::{cancel::cancel, run::timed};
+use self::{cancel::cancel, run::timed, seen::Seen};
 use crate::{
     config::NodeAddr,
     deadline::Deadline,
     error::Error,
+    metric::Handles,
     node::{Lease, Node, Place},
     param::Params,
     pool::{Generation, Pooled},
@@ -44,6 +45,7 @@ pub(crate) struct Surroundings {
     pub(crate) statement_timeout: Duration,
     /// Whether statements are prepared: not through a pooler that changes sessions in between.
     pub(crate) prepares: bool,
+    pub(crate) metrics: Handles,
 }
 
 /// A connection to one node, for reading, until it is dropped.
@@ -55,8 +57,8 @@ pub struct ReadConn {
     role: Role,
     deadline: Deadline,
     around: Arc<Surroundings>,
-    /// The position that the rows read so far tell of; 0 when none did.
-    seen: AtomicU64,
+    /// What its reads have seen.
+    seen: Seen,
     /// Statements begun and not ended.
     running: AtomicUsize,
     broken: AtomicBool,
@@ -90,7 +92,7 @@ impl ReadConn {
             role,
             deadline,
             around,
-            seen: AtomicU64::new(0),
+            seen: Seen::default(),
             running: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
             failed: AtomicBool::new(false),

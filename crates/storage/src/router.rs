@@ -13,6 +13,52 @@ use smallvec::SmallVec;
 
 use crate::{node::Node, topology::Topology};
 
+/// Why a node was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A replica, for a read that takes what there is.
+    Any,
+    /// The primary was asked for.
+    Asked,
+    /// The primary, for a write.
+    Write,
+    /// The primary, while no replica may serve.
+    NoReplica,
+    /// The primary, while the replicas that are back are spared.
+    SlowStart,
+    /// A replica, without a primary.
+    NoPrimary,
+    /// A replica that has the token.
+    Token,
+    /// A replica that got to the token in time.
+    TokenWaited,
+    /// The primary: no replica got to the token in time.
+    BehindToken,
+    /// Another node has failed.
+    Retry,
+}
+
+impl Reason {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::Retry as usize + 1;
+
+    /// The name used in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Asked => "asked",
+            Self::Write => "write",
+            Self::NoReplica => "no_replica",
+            Self::SlowStart => "slow_start",
+            Self::NoPrimary => "no_primary",
+            Self::Token => "token",
+            Self::TokenWaited => "token_waited",
+            Self::BehindToken => "behind_token",
+            Self::Retry => "retry",
+        }
+    }
+}
+
 /// Indexes of nodes.
 pub(crate) type Indexes = SmallVec<[usize; 8]>;
 

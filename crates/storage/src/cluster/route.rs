@@ -12,7 +12,7 @@ use super::{Cluster, Freshness};
 use crate::{
     deadline::Deadline,
     error::Error,
-    router::{self, Indexes},
+    router::{self, Indexes, Reason},
     token::{Token, UnknownToken},
     topology::Topology,
 };
@@ -22,7 +22,7 @@ use crate::{
 const UNSEEN_TIMELINE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A node, and why it was chosen.
-type Route = (usize, &'static str);
+type Route = (usize, Reason);
 
 impl Cluster {
     /// The node to read from, of those that are not among `failed` if there is one.
@@ -38,7 +38,7 @@ impl Cluster {
             Freshness::Primary => {
                 let primary = router::primary(topology, &self.0.nodes);
                 primary
-                    .map(|index| (index, "asked"))
+                    .map(|index| (index, Reason::Asked))
                     .ok_or_else(|| self.no("primary"))
             }
             Freshness::AtLeast(token) => {
@@ -69,18 +69,18 @@ impl Cluster {
         };
         if let Some(index) = elected {
             let reason = match (failed.is_empty(), primary) {
-                (false, _) => "retry",
-                (true, Some(_)) => "any",
-                (true, None) => "no_primary",
+                (false, _) => Reason::Retry,
+                (true, Some(_)) => Reason::Any,
+                (true, None) => Reason::NoPrimary,
             };
             return Ok((index, reason));
         }
         let reason = if !untried.is_empty() {
-            "slow_start"
+            Reason::SlowStart
         } else if failed.is_empty() {
-            "no_replica"
+            Reason::NoReplica
         } else {
-            "retry"
+            Reason::Retry
         };
         if let Some(index) = primary.filter(|index| !failed.contains(index)) {
             return Ok((index, reason));
@@ -90,7 +90,7 @@ impl Cluster {
         let last = rising
             .or_else(|| router::elect_any(&all, nodes))
             .or(primary);
-        last.map(|index| (index, "retry"))
+        last.map(|index| (index, Reason::Retry))
             .ok_or_else(|| self.no("node"))
     }
 
@@ -107,32 +107,33 @@ impl Cluster {
         let untried = all.iter().copied().filter(|i| !failed.contains(i));
         let replicas: Indexes = untried.collect();
         let arrived = |of: &Indexes| -> Indexes {
-            let there = |index: &usize| nodes[*index].progress.position() >= token.position;
+            let there =
+                |index: &usize| nodes[*index].generation().progress.position() >= token.position;
             of.iter().copied().filter(there).collect()
         };
         let primary = router::primary(topology, nodes).filter(|index| !failed.contains(index));
         let mut ready = arrived(&replicas);
-        let mut reason = "token";
+        let mut reason = Reason::Token;
         if ready.is_empty() && !replicas.is_empty() && !self.0.patience.is_short(Instant::now()) {
             let wait = deadline.left().min(self.0.token_wait);
             let waiting = self.0.monitor.arrival(&replicas, token.position);
             let in_time = tokio::time::timeout(wait, waiting).await.is_ok();
             self.0.patience.note(in_time, Instant::now());
-            (ready, reason) = (arrived(&replicas), "token_waited");
+            (ready, reason) = (arrived(&replicas), Reason::TokenWaited);
         }
         if let Some(index) = router::elect(&ready, nodes, self.0.slow_start) {
             return Ok((index, reason));
         }
         let behind = if ready.is_empty() {
-            "behind_token"
+            Reason::BehindToken
         } else {
-            "slow_start"
+            Reason::SlowStart
         };
         if let Some(index) = primary {
             return Ok((
                 index,
                 if replicas.is_empty() {
-                    "no_replica"
+                    Reason::NoReplica
                 } else {
                     behind
                 },
@@ -140,11 +141,11 @@ impl Cluster {
         }
         // Nobody else is left: those that are still rising, then those that failed.
         let last = router::elect_any(&ready, nodes)
-            .map(|index| (index, "no_primary"))
+            .map(|index| (index, Reason::NoPrimary))
             .or_else(|| {
                 router::elect_any(&arrived(&all), nodes)
                     .or_else(|| router::primary(topology, nodes))
-                    .map(|index| (index, "retry"))
+                    .map(|index| (index, Reason::Retry))
             });
         last.ok_or_else(|| self.no("node as new as the token"))
     }

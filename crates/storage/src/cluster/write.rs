@@ -1,9 +1,19 @@
 //! Writes: a transaction from BEGIN to COMMIT, begun again after a fault that passes.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::Cluster;
-use crate::{deadline::Deadline, error::Error, metric, router, token::Token, tx::Tx};
+use crate::{
+    deadline::Deadline,
+    error::Error,
+    metric,
+    router::{self, Reason},
+    token::Token,
+    tx::Tx,
+};
 
 /// How often a transaction is begun again after a passing fault.
 const MAX_RETRIES: u32 = 3;
@@ -210,7 +220,10 @@ impl Cluster {
     {
         let topology = self.topology_by(deadline).await?;
         let index = router::primary(&topology, &self.0.nodes).ok_or_else(|| self.no("primary"))?;
-        let conn = self.connect(&topology, index, "write", deadline).await?;
+        let conn = self
+            .connect(&topology, index, Reason::Write, deadline)
+            .await?;
+        let generation = Arc::clone(conn.generation());
         let tx = Tx::begin(conn).await?;
         match work(tx.clone()).await {
             Ok(value) => {
@@ -220,8 +233,7 @@ impl Cluster {
                         metric::commit_unknown();
                     }
                 })?;
-                let token = self.0.nodes[index].token_at(position);
-                let token = token.filter(|_| position > 0);
+                let token = generation.progress.token_at(position);
                 Ok(Committed { value, token })
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use crate::{
     lag::PrimaryHistory,
     metric,
     node::Node,
+    progress::Progress,
     timelines::Timelines,
     topology::{LagLimits, NodeState, NodeView, Observation, Role, Topology, identity},
 };
@@ -22,6 +23,8 @@ pub(super) struct Views {
     probed: Vec<bool>,
     /// Probes in a row that failed.
     missed: Vec<u32>,
+    /// Not what it was: its next generation is to begin.
+    changed: Vec<bool>,
     system_id: Option<u64>,
     last_primary: Option<usize>,
     history: PrimaryHistory,
@@ -43,6 +46,7 @@ impl Views {
             nodes: nodes.iter().map(unseen).collect(),
             probed: vec![false; nodes.len()],
             missed: vec![0; nodes.len()],
+            changed: vec![false; nodes.len()],
             system_id: None,
             last_primary: None,
             history: PrimaryHistory::default(),
@@ -75,7 +79,7 @@ impl Monitor {
                 node.breaker.on_probe_success(Instant::now());
                 node.breaker.on_success(Instant::now());
                 views.missed[index] = 0;
-                views.take(index, node, observation);
+                views.take(index, observation);
             }
             Err(error) => {
                 node.breaker.on_probe_failure(Instant::now());
@@ -88,10 +92,8 @@ impl Monitor {
                 let was_down = view.state == NodeState::Down;
                 if !is_late || users_wait || views.missed[index] > 1 {
                     views.nodes[index].state = NodeState::Down;
-                    if !was_down {
-                        // What waits for an answer of it need wait no longer.
-                        node.begin_generation();
-                    }
+                    // What waits for an answer of it need wait no longer.
+                    views.changed[index] |= !was_down;
                 }
             }
         }
@@ -100,7 +102,7 @@ impl Monitor {
 
     fn publish(&self, views: &mut Views) {
         if !views.probed.iter().all(|probed| *probed) {
-            return;
+            return self.begin_generations(views);
         }
         views.system_id = views.system_id.or_else(|| identity(&views.nodes));
         let (nodes, system_id) = (views.nodes.clone(), views.system_id.unwrap_or_default());
@@ -113,8 +115,11 @@ impl Monitor {
         }
         let is_first = *self.published.borrow() == 0;
         let before = self.topology.load();
-        for ((was, is), node) in before.nodes.iter().zip(&topology.nodes).zip(&self.nodes) {
-            note_change(was, is, node, is_first);
+        for (index, (was, is)) in before.nodes.iter().zip(&topology.nodes).enumerate() {
+            if (was.role, was.state) != (is.role, is.state) {
+                note_change(was, is, &self.nodes[index], is_first);
+                views.changed[index] |= is.state == NodeState::Fenced;
+            }
         }
         if topology.primary.is_some() && topology.primary != views.last_primary {
             if views.last_primary.is_some() {
@@ -124,13 +129,29 @@ impl Monitor {
         }
         metric::topology(&topology, &self.nodes);
         self.topology.store(Arc::new(topology));
+        self.begin_generations(views);
         self.published.send_modify(|count| *count += 1);
+    }
+
+    /// After the topology, so that whoever gets a connection of the new generation finds there what
+    /// the node is now.
+    fn begin_generations(&self, views: &mut Views) {
+        let changed = views.changed.iter_mut().map(std::mem::take);
+        for ((node, view), changed) in self.nodes.iter().zip(&views.nodes).zip(changed) {
+            let seen = view.observation.as_ref();
+            let seen = seen.filter(|_| view.state == NodeState::Up);
+            match seen {
+                _ if changed => node.begin_generation(seen.map(Progress::of).unwrap_or_default()),
+                Some(seen) => node.generation().progress.follow(seen),
+                None => {}
+            }
+        }
     }
 }
 
 impl Views {
-    /// Takes in what a node said, and begins a new generation of it where it is not what it was.
-    fn take(&mut self, index: usize, node: &Node, mut seen: Observation) {
+    /// Takes in what a node said, and notes where it is not what it was.
+    fn take(&mut self, index: usize, mut seen: Observation) {
         let view = &mut self.nodes[index];
         if let Some(was) = &view.observation {
             let goes_on = was.system_id == seen.system_id && seen.position >= was.position;
@@ -142,16 +163,10 @@ impl Views {
             if let Some(position) = seen.began_at.filter(|_| follows) {
                 self.timelines.note(seen.timeline, was.timeline, position);
             }
-            if !goes_on || was.in_recovery != seen.in_recovery {
-                // Sessions that survive a change of role can't write, or write where they must not;
-                // and a node that went back was made anew.
-                node.begin_generation();
-                node.progress
-                    .restart(seen.system_id, seen.timeline, seen.position);
-            }
+            // Sessions that survive a change of role can't write, or write where they must not; and a
+            // node that went back was made anew.
+            self.changed[index] |= !goes_on || was.in_recovery != seen.in_recovery;
         }
-        let known = node.progress.position().max(seen.position);
-        node.progress.restart(seen.system_id, seen.timeline, known);
         view.state = NodeState::Up;
         view.observation = Some(seen);
     }
@@ -164,17 +179,10 @@ fn lag_limits(config: &ClusterConfig) -> LagLimits {
     }
 }
 
-/// Logs each change once; a node that comes back begins with a part of its share, and one that must
-/// not be used any more is told to those who wait for it.
+/// Logs a change once; a node that comes back begins with a part of its share.
 fn note_change(was: &NodeView, is: &NodeView, node: &Node, is_first: bool) {
-    if (was.role, was.state) == (is.role, is.state) {
-        return;
-    }
     if is.state == NodeState::Up && was.state != NodeState::Up && !is_first {
         node.ramp.begin(Instant::now());
-    }
-    if is.state == NodeState::Fenced {
-        node.begin_generation();
     }
     let (role, state) = (is.role.as_str(), is.state.as_str());
     let reason = is.last_error.as_deref().unwrap_or_default();

@@ -5,14 +5,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 
+use crate::progress::Progress;
+
 /// One stretch of a node's life in one role, on one history, reachable without a break.
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) number: u64,
+    /// How far the node has come in it.
+    pub(crate) progress: Progress,
     over: CancellationToken,
 }
 
 impl Generation {
+    fn new(number: u64, progress: Progress) -> Self {
+        Self {
+            number,
+            progress,
+            over: CancellationToken::new(),
+        }
+    }
+
     /// Waits for `future`, but not past the end of the generation.
     pub(crate) async fn outlast<F: Future>(&self, future: F) -> Option<F::Output> {
         self.over.run_until_cancelled(future).await
@@ -25,10 +37,8 @@ pub(crate) struct Generations(Arc<ArcSwap<Generation>>);
 
 impl Generations {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Generation {
-            number: 0,
-            over: CancellationToken::new(),
-        })))
+        let first = Generation::new(0, Progress::default());
+        Self(Arc::new(ArcSwap::from_pointee(first)))
     }
 
     pub(crate) fn present(&self) -> Arc<Generation> {
@@ -39,35 +49,39 @@ impl Generations {
         self.0.load().number
     }
 
-    /// Begins the next one: whoever waits for an answer of the last is told that none will come.
-    pub(crate) fn advance(&self) {
-        self.end(self.number());
+    /// Begins the next one, of which `progress` is known: whoever waits for an answer of the last is
+    /// told that none will come.
+    pub(crate) fn begin(&self, progress: Progress) {
+        let last = self.present();
+        self.replace(&last, progress);
     }
 
     /// Ends the generation of that number, if it is the present one.
     pub(crate) fn end(&self, number: u64) {
         let present = self.present();
         if present.number == number {
-            let next = Arc::new(Generation {
-                number: number + 1,
-                over: CancellationToken::new(),
-            });
-            let last = self.0.compare_and_swap(&present, next);
-            last.over.cancel();
+            self.replace(&present, present.progress.same_history());
         }
+    }
+
+    /// Where somebody else was faster, theirs stands: the last one is over either way.
+    fn replace(&self, last: &Arc<Generation>, progress: Progress) {
+        let next = Arc::new(Generation::new(last.number + 1, progress));
+        let _found = self.0.compare_and_swap(last, next);
+        last.over.cancel();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Generations;
+    use super::{Generations, Progress};
 
     #[tokio::test]
     async fn what_waits_ends_with_its_generation_and_later_ones_are_not_touched() {
         let generations = Generations::new();
         let first = generations.present();
         assert_eq!(first.outlast(async { 1 }).await, Some(1));
-        generations.advance();
+        generations.begin(Progress::default());
         assert_eq!(first.outlast(std::future::pending::<()>()).await, None);
         let second = generations.present();
         assert_eq!((first.number, second.number), (0, 1));

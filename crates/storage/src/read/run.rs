@@ -11,7 +11,6 @@ use tokio_postgres::{Row, Statement};
 use super::ReadConn;
 use crate::{
     error::{Error, Verdict},
-    metric,
     param::{Params, for_driver, with_types},
     query::name_of,
 };
@@ -81,7 +80,8 @@ impl ReadConn {
             return Err(Error::went_away(&self.node.label));
         };
         self.running.fetch_sub(1, Ordering::Relaxed);
-        metric::query(name, self.role, began.elapsed());
+        let metrics = &self.around.metrics;
+        metrics.query(name, self.role, began.elapsed());
         let error = match outcome {
             Ok((value, time)) => {
                 self.node.load.note_answer(time);

@@ -4,7 +4,7 @@
 //! statement itself is, at no cost to speak of. A later one than was seen is right as well, an earlier
 //! one never.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_postgres::{
     Row,
@@ -35,18 +35,29 @@ macro_rules! seen {
 const COLUMN: &str = "seen";
 const ASK: &str = concat!("-- token.seen\nSELECT ", seen!());
 
+/// What the reads of one connection have seen; several may run at once.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The highest position that rows told of.
+    position: AtomicU64,
+    /// Statements that told nothing, and how many of them a later question covers.
+    untold: AtomicU64,
+    covered: AtomicU64,
+}
+
 impl ReadConn {
-    /// The token of all that was read on this connection so far. Where the last statement had the
-    /// column [`seen!`](crate::seen) and a row, this asks nobody; else it asks the server.
+    /// The token of all that was read on this connection so far. Where each statement had the column
+    /// [`seen!`](crate::seen) and a row, this asks nobody; else it asks the server.
     ///
     /// # Errors
     /// As [`ReadConn::query`].
     pub async fn token(&self) -> Result<Token, Error> {
-        if self.seen.load(Ordering::Relaxed) == 0 {
+        let untold = self.seen.untold.load(Ordering::Acquire);
+        if self.seen.covered.load(Ordering::Acquire) < untold || self.seen.position() == 0 {
             self.query_one(ASK, &[]).await?;
+            self.seen.covered.fetch_max(untold, Ordering::AcqRel);
         }
-        let position = self.seen.load(Ordering::Relaxed);
-        let token = self.node.token_at(position).filter(|_| position > 0);
+        let token = self.generation.progress.token_at(self.seen.position());
         token.ok_or_else(|| Error::Unavailable {
             wanted: "position",
             reason: "the replica has not replayed anything yet".into(),
@@ -55,12 +66,19 @@ impl ReadConn {
 
     /// Notes what the rows of one statement tell, by the first of them.
     pub(super) fn note_seen(&self, first: Option<&Row>) {
-        let position = first.and_then(position_of);
-        // Unknown, where it does not tell: what it saw may be later than what was known.
-        self.seen.store(position.unwrap_or(0), Ordering::Relaxed);
-        if let Some(position) = position {
-            self.node.note_position(self.generation.number, position);
+        let seen = &self.seen;
+        if let Some(position) = first.and_then(position_of) {
+            seen.position.fetch_max(position, Ordering::AcqRel);
+            self.generation.progress.note(position);
+        } else {
+            seen.untold.fetch_add(1, Ordering::AcqRel);
         }
+    }
+}
+
+impl Seen {
+    fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
     }
 }
 
