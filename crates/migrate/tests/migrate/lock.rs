@@ -147,7 +147,7 @@ async fn waiting_for_the_primary_ends_with_an_answer_or_with_what_was_seen() {
     let migrator = Migrator::new(config, Migrations::built_in()).unwrap();
     let error = migrator.wait(Duration::from_millis(300)).await.unwrap_err();
     assert!(
-        matches!(&error, Error::TimedOut { last_seen, .. } if last_seen.contains("deadline")),
+        matches!(&error, Error::TimedOut { last_seen, .. } if last_seen.contains("no greeting")),
         "{error}"
     );
 }
