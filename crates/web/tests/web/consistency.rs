@@ -249,7 +249,9 @@ fn a_commit_of_unknown_outcome_names_the_key_to_ask_again_with() {
     let name = unknown.header("idempotency-key").unwrap().to_owned();
     unknown.problem(503, "commit_unknown");
     stack.primary().start().unwrap();
-    eventually("healthy", || api.get("/health").json()["status"] == "healthy");
+    eventually("healthy", || {
+        api.get("/health").json()["status"] == "healthy"
+    });
     let created = create(Some(&name)).expect(201);
     let repeated = create(Some(&name)).expect(201);
     assert_eq!(repeated.header("idempotency-replayed"), Some("true"));
