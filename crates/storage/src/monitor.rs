@@ -21,6 +21,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -52,8 +53,16 @@ pub(crate) struct Monitor {
     seek: Seek,
 }
 
-/// A connection for probes, and since when it is there.
-type Line = Option<(Connected, Instant)>;
+/// What the task of one node has.
+#[derive(Default)]
+struct Post {
+    /// The connection for probes, and since when it is there.
+    line: Option<(Connected, Instant)>,
+    /// The next one, while it is being made. The present one goes on meanwhile, so that a server that
+    /// freezes just then is noticed no later.
+    renewal: Option<BoxFuture<'static, Result<Connected, Error>>>,
+    stall: Stall,
+}
 
 impl Monitor {
     pub(crate) fn new(nodes: Vec<Arc<Node>>, connector: Connector) -> Self {
@@ -129,100 +138,127 @@ impl Monitor {
 
     /// Probes one node until `stop`.
     pub(crate) async fn watch(self: Arc<Self>, index: usize, stop: CancellationToken) {
-        let mut line = None;
-        let mut stall = Stall::default();
+        let mut post = Post::default();
         loop {
             let answered_before = self.nodes[index].load.answered();
-            let probing = self.probe(index, &mut line);
-            let Some(outcome) = stop.run_until_cancelled(probing).await else {
-                return;
+            let round = async {
+                let outcome = self.probe(index, &mut post).await;
+                self.record(index, outcome, answered_before);
+                self.rest(index, &mut post).await
             };
-            self.record(index, outcome, answered_before);
-            let resting = self.rest(index, &mut line, &mut stall);
-            if stop.run_until_cancelled(resting).await.is_none() {
-                return;
+            match stop.run_until_cancelled(round).await {
+                None => return,
+                Some(Ok(())) => {}
+                // As good as a probe that failed.
+                Some(Err(error)) => self.record(index, Err(error), answered_before),
             }
         }
     }
 
-    /// Waits until the node is to be probed again, and asks it where it is for those who wait for that.
-    async fn rest(&self, index: usize, line: &mut Line, stall: &mut Stall) {
+    /// Waits until the node is to be probed again; meanwhile asks it where it is for those who wait for
+    /// that, and renews the connection.
+    async fn rest(&self, index: usize, post: &mut Post) -> Result<(), Error> {
         let node = &self.nodes[index];
         let due = Instant::now() + self.pause(index);
-        loop {
+        while Instant::now() < due {
             let tick = due.min(Instant::now() + pace::TICK);
+            let (is_there, is_renewing) = (post.line.is_some(), post.renewal.is_some());
             tokio::select! {
-                () = node.look_now.notified() => return,
-                () = self.seek.wanted(index), if line.is_some() => self.ask_position(index, line, due).await,
+                () = node.look_now.notified() => return Ok(()),
+                () = self.seek.wanted(index), if is_there => self.ask_position(index, post, due).await?,
+                renewed = finish(&mut post.renewal), if is_renewing => post.renew(renewed)?,
                 () = sleep_until(tick.into()) => {
-                    let suspicious = stall.is_new(node.users(), node.load.answered());
-                    if suspicious || Instant::now() >= due {
-                        return;
+                    if post.stall.is_new(node.users(), node.load.answered()) {
+                        return Ok(());
                     }
                 }
             }
-            if Instant::now() >= due {
-                return;
-            }
         }
+        Ok(())
     }
 
     /// Asks the node where it is until nobody waits for that, a probe is due, or there is reason to probe.
-    async fn ask_position(&self, index: usize, line: &mut Line, due: Instant) {
+    async fn ask_position(&self, index: usize, post: &mut Post, due: Instant) -> Result<(), Error> {
         let node = &self.nodes[index];
         while self.seek.is_wanted(index) && Instant::now() < due {
-            let Some((connected, _)) = line else { return };
+            let Some((connected, _)) = &post.line else {
+                return Ok(());
+            };
             let generation = node.generation();
             let asking = probe::ask_position(&connected.client);
-            let limit = self.connector.config().probe_timeout;
-            let Ok(Ok(position)) = tokio::time::timeout(limit, asking).await else {
-                // The next probe finds out what is the matter, on a connection of its own.
-                *line = None;
-                node.look_now.notify_one();
-                return;
-            };
-            generation.progress.note(position);
+            let asked = self.in_time(asking).await;
+            generation
+                .progress
+                .note(asked.inspect_err(|_| post.line = None)?);
             self.seek.answered();
             tokio::select! {
                 () = node.look_now.notified() => {
                     node.look_now.notify_one();
-                    return;
+                    return Ok(());
                 }
                 () = tokio::time::sleep(seek::PAUSE) => {}
             }
         }
+        Ok(())
     }
 
-    async fn probe(&self, index: usize, line: &mut Line) -> Result<Observation, Error> {
-        let config = self.connector.config();
-        // On any error the connection is dropped, and the next probe makes a new one. Making one
-        // has a limit of its own: it costs a busy server much more than an answer.
-        let (connected, since) = match line.take() {
-            Some((connected, since)) if since.elapsed() < CONNECTION_LIFETIME => (connected, since),
-            old => {
-                let (addr, limit) = (&self.nodes[index].addr, config.connect_timeout);
-                let new = self.connector.connect(addr, OPTIONS, limit).await;
-                match (new, old) {
-                    (Ok(connected), _) => (connected, Instant::now()),
-                    // Refused, for want of a free place: it is there all the same.
-                    (Err(Error::Sql { .. }), Some((connected, _))) => (connected, Instant::now()),
-                    (Err(error), _) => return Err(error),
-                }
-            }
+    async fn probe(&self, index: usize, post: &mut Post) -> Result<Observation, Error> {
+        let connect = || {
+            let (connector, addr) = (self.connector.clone(), self.nodes[index].addr.clone());
+            // It has a limit of its own: it costs a busy server much more than an answer.
+            let limit = connector.config().connect_timeout;
+            async move { connector.connect(&addr, OPTIONS, limit).await }.boxed()
         };
-        let asking = probe::ask(&connected.client);
-        let observation = tokio::time::timeout(config.probe_timeout, asking)
-            .await
-            .map_err(|_| Error::Deadline {
-                waiting_for: "a probe",
-            })??;
-        *line = Some((connected, since));
+        // On any error the connection is dropped, and the next probe makes a new one.
+        let (connected, since) = match post.line.take() {
+            Some(line) => line,
+            None => (connect().await?, Instant::now()),
+        };
+        let observation = self.in_time(probe::ask(&connected.client)).await?;
+        if since.elapsed() >= CONNECTION_LIFETIME && post.renewal.is_none() {
+            post.renewal = Some(connect());
+        }
+        post.line = Some((connected, since));
         Ok(observation)
+    }
+
+    async fn in_time<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.connector.config().probe_timeout;
+        let asked = tokio::time::timeout(limit, asking).await;
+        asked.unwrap_or(Err(Error::Deadline {
+            waiting_for: "a probe",
+        }))
     }
 
     fn pause(&self, index: usize) -> Duration {
         let topology = self.topology.load();
         let in_doubt = self.nodes[index].breaker.probe_in(Instant::now());
         pace::pause(self.connector.config(), &topology, index, in_doubt)
+    }
+}
+
+impl Post {
+    /// Takes the new connection in the place of the old one.
+    fn renew(&mut self, renewed: Result<Connected, Error>) -> Result<(), Error> {
+        self.renewal = None;
+        let now = Instant::now();
+        match (renewed, &mut self.line) {
+            (Ok(connected), line) => *line = Some((connected, now)),
+            // Refused, for want of a free place: it is there all the same.
+            (Err(Error::Sql { .. }), Some((_, since))) => *since = now,
+            (Err(error), line) => {
+                *line = None;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for a future that is there.
+async fn finish<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
     }
 }

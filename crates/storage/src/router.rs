@@ -108,7 +108,10 @@ fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Op
             (candidates[first], candidates[second])
         }
     };
-    let busy = |index: usize| (nodes[index].users(), nodes[index].load.latency(now));
+    let busy = |index: usize| {
+        let users = nodes[index].users();
+        (users, nodes[index].load.latency(users, now))
+    };
     Some(if is_cheaper(busy(other), busy(one)) {
         other
     } else {
