@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
-use prepnexus_storage::{Cluster, ClusterConfig, Deadline, Freshness, Params, ReadConn};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use prepnexus_storage::{Cluster, ClusterConfig, Deadline, Freshness, Params, ReadConn, Row};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use crate::{
     error::Error,
@@ -19,7 +22,8 @@ const LIFETIME: Duration = Duration::from_secs(300);
 /// A session on one server.
 pub(crate) struct Eye {
     cluster: Cluster,
-    conn: ReadConn,
+    /// Another one after a change of roles, which ends it.
+    conn: Mutex<ReadConn>,
 }
 
 impl Eye {
@@ -35,10 +39,20 @@ impl Eye {
         // Its first look at the server may not be over.
         let _known = cluster.next_look().await;
         drop(cluster.read(Freshness::Any, patience()).await?);
-        let conn = cluster
-            .read(Freshness::Any, Deadline::after(LIFETIME))
-            .await?;
+        let conn = Mutex::new(connect(&cluster).await?);
         Ok(Self { cluster, conn })
+    }
+
+    /// Asks once; again where the session ended because the server is not what it was.
+    async fn ask(&self, sql: &'static str, params: &Params<'_>) -> Result<Row, Error> {
+        let mut conn = self.conn.lock().await;
+        match conn.query_one(sql, params).await {
+            Err(error) if error.is_retryable() => {
+                *conn = connect(&self.cluster).await?;
+                Ok(conn.query_one(sql, params).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 
     /// Asks, about every millisecond, until the column `yes` is true; the first moment after that.
@@ -54,7 +68,7 @@ impl Eye {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while began.elapsed() < limit {
             ticks.tick().await;
-            if self.conn.query_one(sql, params).await?.get("yes")? {
+            if self.ask(sql, params).await?.get("yes")? {
                 return Ok(Instant::now());
             }
         }
@@ -64,7 +78,7 @@ impl Eye {
 
     /// The column `position`, now.
     pub(crate) async fn text(&self, sql: &'static str) -> Result<String, Error> {
-        Ok(self.conn.query_one(sql, &[]).await?.get("position")?)
+        Ok(self.ask(sql, &[]).await?.get("position")?)
     }
 
     /// Waits until the server is a primary.
@@ -78,4 +92,9 @@ impl Eye {
         drop(self.conn);
         self.cluster.close().await;
     }
+}
+
+async fn connect(cluster: &Cluster) -> Result<ReadConn, Error> {
+    let deadline = Deadline::after(LIFETIME);
+    Ok(cluster.read(Freshness::Any, deadline).await?)
 }

@@ -125,7 +125,8 @@ fn a_paused_replica_stands_still() {
     replica.wait_caught_up_with(primary).unwrap();
     replica.pause_replay().unwrap();
     primary.psql("INSERT INTO t VALUES (1)").unwrap();
-    let position = primary.psql("SELECT pg_current_wal_flush_lsn()").unwrap();
+    // Commits don't wait for the disk here: it may not be flushed yet.
+    let position = primary.psql("SELECT pg_current_wal_insert_lsn()").unwrap();
     eventually("the replica receiving", || {
         let question = format!("SELECT pg_last_wal_receive_lsn() >= '{position}'");
         replica.psql(&question).unwrap() == "t"
@@ -144,7 +145,8 @@ fn a_replica_without_a_receiver_serves_what_it_has_and_gets_nothing_more() {
     replica.wait_caught_up_with(primary).unwrap();
     replica.freeze_receiver();
     primary.psql("INSERT INTO t VALUES (1)").unwrap();
-    let position = primary.psql("SELECT pg_current_wal_flush_lsn()").unwrap();
+    // Commits don't wait for the disk here: it may not be flushed yet.
+    let position = primary.psql("SELECT pg_current_wal_insert_lsn()").unwrap();
     let question = format!("SELECT pg_last_wal_receive_lsn() < '{position}'");
     let began = Instant::now();
     while began.elapsed() < MOMENT {

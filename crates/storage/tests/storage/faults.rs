@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use prepnexus_devstack::PgNode;
-use prepnexus_storage::{Cluster, Deadline, Error, Freshness, NodeState, NodeStatus, Role};
+use prepnexus_storage::{
+    Cluster, ClusterConfig, Deadline, Error, Freshness, NodeState, NodeStatus, Role,
+};
 use prepnexus_testkit::wait_until;
 
 use crate::support::{
@@ -134,5 +136,34 @@ async fn closing_does_not_wait_for_a_frozen_server_for_ever() {
         error.chain()
     );
     tokio::time::timeout(SOON, cluster.close()).await.unwrap();
+    with_node(stack.primary(), PgNode::thaw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_freezes_when_the_probes_connection_is_to_be_renewed_is_noticed_no_later() {
+    let (stack, db) = own_stack(0).await;
+    let config = ClusterConfig {
+        // Each probe but the first finds a connection that is old.
+        probe_interval: Duration::from_secs(8),
+        probe_timeout: Duration::from_secs(1),
+        connect_timeout: SOON,
+        application_name: "watched".into(),
+        pool_min_idle: 0,
+        ..patient(db.config())
+    };
+    let cluster = Cluster::start(&config).unwrap();
+    cluster.wait_for_primary(patience()).await.unwrap();
+    let held = cluster.read(Freshness::Any, patience()).await.unwrap();
+    let is_old = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'watched'
+                  AND query LIKE '%pg_control_system%' AND backend_start < now() - interval '5.5 s'";
+    wait_until("an old connection", SOON, async || {
+        db.psql(is_old).await == "1"
+    })
+    .await;
+    with_node(stack.primary(), PgNode::freeze).await;
+    let began = Instant::now();
+    let error = held.query("-- one\nSELECT 1", &[]).await.unwrap_err();
+    assert!(error.is_unavailable(), "{}", error.chain());
+    assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
     with_node(stack.primary(), PgNode::thaw).await;
 }
