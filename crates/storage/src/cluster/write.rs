@@ -170,15 +170,14 @@ impl Cluster {
                     Next::Resolve => true,
                 };
             let leaves_it_open = cause.is_unavailable();
-            if may_run_again {
-                metric::retry(name);
-                tracing::debug!(transaction = name, retries, cause = %cause.chain(), "beginning again");
-            }
-            if next == Next::Resolve {
-                unresolved = Some(error);
-            } else if !may_run_again {
+            if !may_run_again {
                 // Once an outcome is unknown, being unable to ask leaves it so.
                 return Err(unresolved.filter(|_| leaves_it_open).unwrap_or(error));
+            }
+            metric::retry(name);
+            tracing::debug!(transaction = name, retries, cause = %cause.chain(), "beginning again");
+            if next == Next::Resolve {
+                unresolved = Some(error);
             }
             let is_there = match next {
                 Next::RunAgain { elsewhere: false } => true,
@@ -187,10 +186,10 @@ impl Cluster {
                         .await
                 }
             };
-            match unresolved {
-                Some(error) if !(is_there && may_run_again) => return Err(error),
-                kept => unresolved = kept,
-            }
+            unresolved = match unresolved {
+                Some(unknown) if !is_there => return Err(unknown),
+                kept => kept,
+            };
             let pause = RETRY_PAUSE * 2_u32.pow(retries);
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             retries += 1;
