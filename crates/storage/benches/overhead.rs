@@ -1,12 +1,15 @@
 //! What routing, tokens, deadlines and metrics cost: the same SQL through the crate and on a bare deadpool
 //! pool of the same size, in one process, against servers of its own.
 //!
-//! Throughput on a shared machine is noise, so both take turns of two seconds, the order changing, and the
-//! median of the turns' ratios is what counts. Processor time is this process's own. Statements are counted by
-//! the server, and round trips by the time they take through a proxy that delays.
+//! Throughput on a shared machine is noise, so both take short turns, the order changing, and the median of
+//! the turns' ratios is what counts. Processor time is this process's own. Statements are counted by
+//! the server, and round trips by the time they take through a proxy that delays. And how long the server goes on
+//! with a read that nobody waits for any more.
 //!
 //! Prints a table, and writes the same to `target/bench/overhead.json`.
 
+#[path = "overhead/cancel.rs"]
+mod cancel;
 #[path = "overhead/measure.rs"]
 mod measure;
 #[path = "overhead/rig.rs"]
@@ -53,7 +56,7 @@ fn main() -> Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let mut lines = Vec::new();
+    let (mut lines, mut dropped) = (Vec::new(), Vec::new());
     for replicas in [0, 1] {
         let rig = runtime.block_on(Rig::start(replicas))?;
         let scenarios: &[(&str, Operation)] = if replicas == 0 {
@@ -68,9 +71,19 @@ fn main() -> Result<()> {
             eprintln!("{what}: {PAIRS} pairs of turns");
             lines.push(runtime.block_on(line(&rig, what, *operation))?);
         }
+        if replicas == 0 {
+            eprintln!("reads that are dropped");
+            dropped = runtime.block_on(rig.cancellations())?;
+        }
         runtime.block_on(rig.stop());
     }
     show(&lines);
+    println!(
+        "a dropped read ends on the server after {:.1} ms (the median of {}), {:.1} ms at worst",
+        dropped[dropped.len() / 2],
+        dropped.len(),
+        dropped[dropped.len() - 1],
+    );
     write(&lines)
 }
 
@@ -96,9 +109,9 @@ async fn line(rig: &Rig, what: &'static str, operation: Operation) -> Result<Lin
 }
 
 fn show(lines: &[Line]) {
-    let turn = TURN.as_secs();
+    let turn = TURN.as_millis();
     println!(
-        "\n{CALLERS} callers, pools of {POOL}, the median of {PAIRS} pairs of turns of {turn} s; storage ÷ bare pool"
+        "\n{CALLERS} callers, pools of {POOL}, the median of {PAIRS} pairs of turns of {turn} ms; storage ÷ bare pool"
     );
     println!(
         "{:<24}{:>11}{:>17}{:>19}{:>11}{:>15}{:>14}",

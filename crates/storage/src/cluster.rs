@@ -4,30 +4,26 @@ mod read;
 mod route;
 mod write;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use prepnexus_health::BreakerState;
+use route::Route;
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use write::{AsStorageError, Committed};
 
 use crate::{
     budget::RetryBudget,
-    config::ClusterConfig,
+    config::{ClusterConfig, NodeAddr},
     connect::Connector,
     deadline::Deadline,
     error::Error,
     keeper,
-    metric::Handles,
+    metric::Routes,
     monitor::Monitor,
     node::{Node, PoolStatus},
     patience::Patience,
     read::{ReadConn, Surroundings},
-    router::Reason,
     token::Token,
     topology::{NodeView, Topology},
 };
@@ -65,7 +61,7 @@ pub struct Cluster(Arc<Inner>);
 struct Inner {
     nodes: Vec<Arc<Node>>,
     monitor: Arc<Monitor>,
-    around: Arc<Surroundings>,
+    routes: Routes,
     budget: RetryBudget,
     patience: Patience,
     default_deadline: Duration,
@@ -99,31 +95,27 @@ impl Cluster {
     /// [`Error::Config`] or [`Error::Tls`] when the configuration can't be used.
     pub fn start(config: &ClusterConfig) -> Result<Self, Error> {
         let connector = Connector::new(config)?;
-        let nodes = config
-            .nodes
-            .iter()
-            .map(|addr| Node::new(addr.clone(), &connector).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let tls = connector.tls();
+        let around = Arc::new(Surroundings {
+            tls: connector.tls(),
+            tasks: tasks.clone(),
+            runtime: Handle::current(),
+            statement_timeout: config.statement_timeout,
+            prepares: !config.pooler,
+        });
+        let node = |addr: &NodeAddr| Node::new(addr.clone(), &connector, Arc::clone(&around));
+        let nodes = config.nodes.iter().map(|addr| node(addr).map(Arc::new));
+        let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let monitor = Arc::new(Monitor::new(nodes.clone(), connector));
         for (index, node) in nodes.iter().enumerate() {
             tasks.spawn(Arc::clone(&monitor).watch(index, stop.clone()));
             let keeping = keeper::keep(Arc::clone(node), Arc::clone(&monitor), index);
             tasks.spawn(stop.clone().run_until_cancelled_owned(keeping));
         }
-        let labels = nodes.iter().map(|node| node.label.clone()).collect();
         Ok(Self(Arc::new(Inner {
             nodes,
             monitor,
-            around: Arc::new(Surroundings {
-                tls,
-                tasks: tasks.clone(),
-                runtime: Handle::current(),
-                statement_timeout: config.statement_timeout,
-                prepares: !config.pooler,
-                metrics: Handles::new(labels),
-            }),
+            routes: Routes::default(),
             budget: RetryBudget::default(),
             patience: Patience::default(),
             default_deadline: config.default_deadline,
@@ -207,31 +199,25 @@ impl Cluster {
         Ok(self.0.monitor.topology())
     }
 
-    /// A connection to the node of that index.
+    /// A connection to the node that was chosen.
     async fn connect(
         &self,
-        topology: &Topology,
-        index: usize,
-        reason: Reason,
+        &Route {
+            index,
+            role,
+            reason,
+        }: &Route,
         deadline: Deadline,
     ) -> Result<ReadConn, Error> {
-        let (node, role) = (&self.0.nodes[index], topology.nodes[index].role);
-        let began = Instant::now();
+        let node = &self.0.nodes[index];
         let lease = node.acquire(deadline).await?;
         if !self.0.monitor.is_still(index, role) {
             // It was waited for, and is not what it was chosen as.
             return Err(Error::went_away(&node.label));
         }
-        let metrics = &self.0.around.metrics;
-        metrics.wait(index, began.elapsed());
-        metrics.route(role, reason);
-        Ok(ReadConn::new(
-            lease,
-            Arc::clone(node),
-            role,
-            deadline,
-            Arc::clone(&self.0.around),
-        ))
+        node.waits.note(&node.label, lease.waited);
+        self.0.routes.note(role, reason);
+        Ok(ReadConn::new(lease, role, deadline))
     }
 
     fn no(&self, wanted: &'static str) -> Error {

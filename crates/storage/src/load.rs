@@ -32,10 +32,10 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Notes that a statement was answered in `time`.
-    pub(crate) fn note_answer(&self, time: Duration) {
+    /// Notes that a statement was answered at `now`, in `time`.
+    pub(crate) fn note_answer(&self, time: Duration, now: Instant) {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        self.note(time, Instant::now());
+        self.note(time, now);
     }
 
     /// Notes that the node failed a request.

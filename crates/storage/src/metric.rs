@@ -4,7 +4,7 @@ mod handles;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-pub(crate) use self::handles::Handles;
+pub(crate) use self::handles::{Routes, Waits, query};
 
 use crate::{
     node::Node,
@@ -75,7 +75,7 @@ pub(crate) fn read_retry() {
     counter!(READ_RETRIES).increment(1);
 }
 
-/// Sets all gauges from one view of the cluster.
+/// Sets all gauges from one view of the cluster, and tells what was counted since the last.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a float; a lag is far below 2^53 bytes"
@@ -93,6 +93,7 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
         let bytes = view.lag_bytes.map_or(f64::NAN, |bytes| bytes as f64);
         gauge!(LAG_BYTES, "node" => node.label.clone()).set(bytes);
         gauge!(BREAKER, "node" => node.label.clone()).set(node.breaker.state().as_metric());
+        node.waits.tell(&node.label);
         let pool = node.pool.status();
         for (state, count) in [
             ("idle", pool.idle),

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, time::sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -81,9 +81,14 @@ impl Monitor {
         self.topology.load_full()
     }
 
+    /// The same, to look at for a moment: a thread may hold a few of these, without a count that all share.
+    pub(crate) fn glance(&self) -> Guard<Arc<Topology>> {
+        self.topology.load()
+    }
+
     /// Whether a node is in that role, and may be used in it.
     pub(crate) fn is_still(&self, index: usize, role: Role) -> bool {
-        let topology = self.topology.load();
+        let topology = self.glance();
         let node = &topology.nodes[index];
         let is_usable = !matches!(node.state, NodeState::Down | NodeState::Fenced);
         match role {

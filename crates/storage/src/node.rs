@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use prepnexus_health::{BreakerConfig, SharedBreaker};
 use tokio::sync::Notify;
 
@@ -18,9 +19,11 @@ use crate::{
     deadline::Deadline,
     error::{Error, Verdict},
     load::Load,
+    metric::Waits,
     pool::{Generation, Generations, Pool, Pooled, SessionManager},
     progress::Progress,
     ramp::Ramp,
+    read::Surroundings,
 };
 
 pub(crate) struct Node {
@@ -32,9 +35,11 @@ pub(crate) struct Node {
     pub(crate) load: Load,
     /// How much of its share it gets.
     pub(crate) ramp: Ramp,
+    pub(crate) waits: Waits,
     /// Wakes the monitor: something was seen that it should look at.
     pub(crate) look_now: Arc<Notify>,
     pub(crate) pool: Pool,
+    pub(crate) around: Arc<Surroundings>,
     generations: Generations,
     /// Requests that have a connection or wait for one.
     users: AtomicUsize,
@@ -67,7 +72,11 @@ fn breaker_config() -> BreakerConfig {
 }
 
 impl Node {
-    pub(crate) fn new(addr: NodeAddr, connector: &Connector) -> Result<Self, Error> {
+    pub(crate) fn new(
+        addr: NodeAddr,
+        connector: &Connector,
+        around: Arc<Surroundings>,
+    ) -> Result<Self, Error> {
         let config = connector.config();
         let (generations, look_now) = (Generations::new(), Arc::new(Notify::new()));
         let manager = SessionManager::new(
@@ -82,8 +91,10 @@ impl Node {
             breaker: SharedBreaker::new(breaker_config()),
             load: Load::default(),
             ramp: Ramp::default(),
+            waits: Waits::default(),
             look_now,
             pool: Pool::new(manager, connector)?,
+            around,
             generations,
             users: AtomicUsize::new(0),
             max_users: config.pool_size.saturating_add(config.pool_queue),
@@ -97,29 +108,52 @@ impl Node {
         let place = Place::take(self).ok_or_else(|| Error::Saturated {
             node: self.label.clone(),
         })?;
-        let generation = self.generations.present();
+        let generation = self.generations.number();
         loop {
             // Pinned here: it is kilobytes, and each layer around it would move it.
-            let getting = pin!(self.pool.get());
-            let getting = generation.outlast(getting);
-            let session = match deadline.limit("a connection", getting).await? {
-                None => return Err(Error::went_away(&self.label)),
-                Some(Err(error)) => {
-                    self.judge(&error, generation.number);
-                    return Err(error);
-                }
-                Some(Ok(session)) => session,
+            let mut getting = pin!(self.pool.get());
+            // Mostly there is one, and nothing to wait for.
+            let (got, waited) = match getting.as_mut().now_or_never() {
+                Some(got) => (got, Duration::ZERO),
+                None => self.wait(getting, generation, deadline).await?,
             };
-            if session.generation == generation.number {
+            let session = got.inspect_err(|error| self.judge(error, generation))?;
+            if session.generation.number == generation {
                 return Ok(Lease {
                     session,
-                    generation,
                     place,
+                    waited,
                 });
             }
             // Begun before a change, and ready after it.
             drop(Pooled::take(session));
         }
+    }
+
+    /// Waits for what `getting` gets, while the generation of that number lasts; and how long it was.
+    async fn wait<T>(
+        &self,
+        getting: impl Future<Output = T>,
+        generation: u64,
+        deadline: Deadline,
+    ) -> Result<(T, Duration), Error> {
+        let began = Instant::now();
+        let present = self.generations.present();
+        let outcome = if present.number == generation {
+            deadline
+                .limit("a connection", present.outlast(getting))
+                .await?
+        } else {
+            None
+        };
+        let outcome = outcome.ok_or_else(|| Error::went_away(&self.label))?;
+        Ok((outcome, began.elapsed()))
+    }
+
+    /// Notes that a statement was answered at `now`, after that time.
+    pub(crate) fn note_answer(&self, time: Duration, now: Instant) {
+        self.load.note_answer(time, now);
+        self.breaker.on_success(now);
     }
 
     /// Draws the consequences of an error that happened on this node, in that generation of it.
@@ -164,18 +198,22 @@ impl Node {
     }
 }
 
-/// A connection of the pool, the generation it is good for, and its user's place among those the
-/// node serves.
+/// A connection of the pool, and its user's place among those the node serves.
 pub(crate) struct Lease {
     pub(crate) session: Pooled,
-    pub(crate) generation: Arc<Generation>,
     pub(crate) place: Place,
+    /// How long it was waited for: not at all, mostly.
+    pub(crate) waited: Duration,
 }
 
 /// One of the places that connections and the queue have together, until it is dropped.
 pub(crate) struct Place(Arc<Node>);
 
 impl Place {
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.0
+    }
+
     fn take(node: &Arc<Node>) -> Option<Self> {
         let place = Self(Arc::clone(node));
         let before = node.users.fetch_add(1, Ordering::Relaxed);

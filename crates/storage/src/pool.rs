@@ -7,6 +7,7 @@
 
 mod generation;
 mod session;
+mod statements;
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use deadpool::managed::{Object, Pool as DeadPool, PoolError, Timeouts};
 
 pub(crate) use generation::{Generation, Generations};
 pub(crate) use session::{Session, SessionManager};
+pub(crate) use statements::Named;
 
 use crate::{connect::Connector, error::Error, node::PoolStatus};
 

@@ -42,7 +42,10 @@ impl Progress {
 
     /// Notes that the node had everything up to `position`.
     pub(crate) fn note(&self, position: u64) {
-        self.position.fetch_max(position, Ordering::AcqRel);
+        // Mostly nothing new, and then nothing is written that others have in their caches.
+        if self.position() < position {
+            self.position.fetch_max(position, Ordering::AcqRel);
+        }
     }
 
     /// The node has everything up to here.

@@ -14,23 +14,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
-use self::{cancel::cancel, run::timed, seen::Seen};
+use self::{cancel::cancel, seen::Seen};
 use crate::{
     config::NodeAddr,
     deadline::Deadline,
     error::Error,
-    metric::Handles,
     node::{Lease, Node, Place},
     param::Params,
     pool::{Generation, Pooled},
-    query::name_of,
     row::Row,
     topology::Role,
 };
@@ -45,18 +43,14 @@ pub(crate) struct Surroundings {
     pub(crate) statement_timeout: Duration,
     /// Whether statements are prepared: not through a pooler that changes sessions in between.
     pub(crate) prepares: bool,
-    pub(crate) metrics: Handles,
 }
 
 /// A connection to one node, for reading, until it is dropped.
 pub struct ReadConn {
     session: Option<Pooled>,
-    generation: Arc<Generation>,
-    _place: Place,
-    node: Arc<Node>,
+    place: Place,
     role: Role,
     deadline: Deadline,
-    around: Arc<Surroundings>,
     /// What its reads have seen.
     seen: Seen,
     /// Statements begun and not ended.
@@ -70,28 +64,19 @@ pub struct ReadConn {
 impl fmt::Debug for ReadConn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadConn")
-            .field("node", &self.node.label)
+            .field("node", &self.node().label)
             .field("role", &self.role)
             .finish_non_exhaustive()
     }
 }
 
 impl ReadConn {
-    pub(crate) fn new(
-        lease: Lease,
-        node: Arc<Node>,
-        role: Role,
-        deadline: Deadline,
-        around: Arc<Surroundings>,
-    ) -> Self {
+    pub(crate) fn new(lease: Lease, role: Role, deadline: Deadline) -> Self {
         Self {
             session: Some(lease.session),
-            generation: lease.generation,
-            _place: lease.place,
-            node,
+            place: lease.place,
             role,
             deadline,
-            around,
             seen: Seen::default(),
             running: AtomicUsize::new(0),
             broken: AtomicBool::new(false),
@@ -109,7 +94,7 @@ impl ReadConn {
     /// The node it is connected to.
     #[must_use]
     pub fn addr(&self) -> &NodeAddr {
-        &self.node.addr
+        &self.node().addr
     }
 
     /// By when its statements must have answered.
@@ -123,9 +108,7 @@ impl ReadConn {
     /// # Errors
     /// [`Error::Deadline`], [`Error::ConnectionLost`], or [`Error::Sql`] with what the server said.
     pub async fn query(&self, sql: &'static str, params: &Params<'_>) -> Result<Vec<Row>, Error> {
-        let rows = self.rows(sql, params).await?;
-        self.note_seen(rows.first());
-        let name = name_of(sql);
+        let (rows, name) = self.rows(sql, params).await?;
         Ok(rows.into_iter().map(|row| Row::new(name, row)).collect())
     }
 
@@ -138,10 +121,10 @@ impl ReadConn {
         sql: &'static str,
         params: &Params<'_>,
     ) -> Result<Option<Row>, Error> {
-        let mut rows = self.query(sql, params).await?;
+        let (mut rows, name) = self.rows(sql, params).await?;
         match rows.len() {
-            0 | 1 => Ok(rows.pop()),
-            several => Err(Error::count(name_of(sql), several)),
+            0 | 1 => Ok(rows.pop().map(|row| Row::new(name, row))),
+            several => Err(Error::count(name, several)),
         }
     }
 
@@ -150,13 +133,12 @@ impl ReadConn {
     /// # Errors
     /// As [`ReadConn::query`]; [`Error::Row`] when there is no row, or several.
     pub async fn query_one(&self, sql: &'static str, params: &Params<'_>) -> Result<Row, Error> {
-        let row = self.query_opt(sql, params).await?;
-        row.ok_or_else(|| Error::count(name_of(sql), 0))
-    }
-
-    pub(crate) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), Error> {
-        self.run(name, timed(self.session().batch_execute(sql)))
-            .await
+        let (mut rows, name) = self.rows(sql, params).await?;
+        match (rows.pop(), rows.len()) {
+            (Some(row), 0) => Ok(Row::new(name, row)),
+            (None, _) => Err(Error::count(name, 0)),
+            (Some(_), others) => Err(Error::count(name, others + 1)),
+        }
     }
 
     /// No statement runs after this.
@@ -200,7 +182,7 @@ impl ReadConn {
     }
 
     pub(crate) fn statement_timeout(&self) -> Duration {
-        self.around.statement_timeout
+        self.node().around.statement_timeout
     }
 
     pub(crate) fn session(&self) -> &Pooled {
@@ -208,11 +190,11 @@ impl ReadConn {
     }
 
     pub(crate) fn generation(&self) -> &Arc<Generation> {
-        &self.generation
+        &self.session().generation
     }
 
     pub(crate) fn node(&self) -> &Node {
-        &self.node
+        self.place.node()
     }
 }
 
@@ -220,7 +202,6 @@ impl Drop for ReadConn {
     fn drop(&mut self) {
         let running = *self.running.get_mut() > 0;
         if !running && !*self.broken.get_mut() {
-            self.node.breaker.on_success(Instant::now());
             return;
         }
         let Some(session) = self.session.take() else {
@@ -228,9 +209,11 @@ impl Drop for ReadConn {
         };
         // Out of the pool: its place is free at once, and nobody meets what it still has to say.
         let session = Pooled::take(session);
-        if running && !session.is_closed() {
-            let cancelling = cancel(session, self.node.addr.clone(), self.around.tls.clone());
-            self.around.tasks.spawn_on(cancelling, &self.around.runtime);
+        if running && (!session.is_closed() || session.generation.is_over()) {
+            let node = self.node();
+            let around = &node.around;
+            let cancelling = cancel(session, node.addr.clone(), around.tls.clone());
+            around.tasks.spawn_on(cancelling, &around.runtime);
         }
     }
 }

@@ -82,8 +82,8 @@ pub(crate) fn elect(
     candidates: &[usize],
     nodes: &[Arc<Node>],
     slow_start: Duration,
+    now: Instant,
 ) -> Option<usize> {
-    let now = Instant::now();
     let stands = |index: &usize| {
         let share = nodes[*index].ramp.share(now, slow_start);
         share >= 1.0 || fastrand::f64() < share
@@ -93,8 +93,8 @@ pub(crate) fn elect(
 }
 
 /// As [`elect`], taking even one that is not whole yet: there is nobody else.
-pub(crate) fn elect_any(candidates: &[usize], nodes: &[Arc<Node>]) -> Option<usize> {
-    cheaper_of_two(candidates, nodes, Instant::now())
+pub(crate) fn elect_any(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Option<usize> {
+    cheaper_of_two(candidates, nodes, now)
 }
 
 fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Option<usize> {

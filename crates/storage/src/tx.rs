@@ -1,12 +1,13 @@
 //! A transaction. The methods that change rows exist here alone: a [`ReadConn`] has none, and a
 //! replica refuses what slips through a query.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, pin::pin, sync::Arc, time::Duration};
 
-use tokio_postgres::types::PgLsn;
+use futures_util::StreamExt as _;
+use tokio_postgres::{SimpleQueryMessage, types::PgLsn};
 use tokio_util::task::TaskTracker;
 
-use crate::{error::Error, param::Params, read::ReadConn};
+use crate::{error::Error, param::Params, pool::Session, read::ReadConn};
 
 /// The server's timeouts end this much after the deadline, so that the deadline is what is noticed.
 const GRACE: Duration = Duration::from_millis(100);
@@ -15,12 +16,13 @@ const TIMEOUT_STEP_MS: u128 = 100;
 /// The longest a COMMIT is waited for, by its task: a server that is frozen never answers.
 const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// Without a timeout: one that ends the wait for a synchronous standby lets COMMIT succeed, on the
-/// primary alone.
-const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
-/// Where the log is flushed to, which holds the commit. An asynchronous commit may not be flushed
-/// yet: then, where the log is written to in memory, which can lie a page header further.
-const POSITION: &str = "SELECT (CASE current_setting('synchronous_commit')
+/// primary alone. Then where the log is flushed to, which holds the commit. An asynchronous commit may
+/// not be flushed yet: then, where the log is written to in memory, which can lie a page header further.
+const COMMIT: &str =
+    "SET LOCAL statement_timeout = 0; COMMIT; SELECT (CASE current_setting('synchronous_commit')
     WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_flush_lsn() END)";
+/// Of its statements, how many have ended when it is committed.
+const COMMITTED: usize = 2;
 
 /// What a commit is that the server reports as done, with a warning.
 const ON_PRIMARY_ALONE: &str =
@@ -139,23 +141,24 @@ impl Tx {
         conn.break_off();
         let session = conn.session();
         let _earlier = session.told.take_not_synchronous();
-        // One round trip: the server runs the second after the first has ended.
-        let (committed, position) = tokio::join!(
-            session.batch_execute(COMMIT),
-            session.query_typed(POSITION, &[])
-        );
-        committed.map_err(|error| match Error::from_driver("tx.commit", error) {
-            Error::ConnectionLost(source) => Error::CommitUnknown(source),
-            other => other,
+        let committed = commit_on(session).await;
+        let position = committed.map_err(|error| {
+            let error = if conn.ended_with_generation(&error) {
+                Error::went_away(&conn.node().label)
+            } else {
+                Error::from_driver("tx.commit", error)
+            };
+            match error {
+                Error::ConnectionLost(source) => Error::CommitUnknown(source),
+                other => other,
+            }
         })?;
         if session.told.take_not_synchronous() {
             return Err(Error::CommitUnknown(ON_PRIMARY_ALONE.into()));
         }
-        conn.mend();
-        // Committed: without its position there is no token, and still no failure.
-        let position = position
-            .ok()
-            .and_then(|rows| rows.first()?.try_get::<_, PgLsn>(0).ok());
+        if position.is_some() {
+            conn.mend();
+        }
         Ok(position.map_or(0, u64::from))
     }
 
@@ -165,6 +168,25 @@ impl Tx {
         }
         self.0.conn.end();
     }
+}
+
+/// Sends COMMIT; the position that holds it, where the server came to tell it.
+async fn commit_on(session: &Session) -> Result<Option<PgLsn>, tokio_postgres::Error> {
+    let mut answers = pin!(session.simple_query_raw(COMMIT).await?);
+    let (mut ended, mut position) = (0, None);
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(SimpleQueryMessage::CommandComplete(_)) => ended += 1,
+            Ok(SimpleQueryMessage::Row(row)) => {
+                position = row.get(0).and_then(|text| text.parse().ok());
+            }
+            Ok(_) => {}
+            // Without its position there is no token, and still no failure.
+            Err(_) if ended >= COMMITTED => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(position)
 }
 
 impl Drop for Inner {

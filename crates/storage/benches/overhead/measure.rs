@@ -18,9 +18,9 @@ use crate::work::{ARTICLES, Target};
 /// Tasks that work at the same time.
 pub(crate) const CALLERS: usize = 16;
 /// How long one turn lasts.
-pub(crate) const TURN: Duration = Duration::from_secs(2);
+pub(crate) const TURN: Duration = Duration::from_millis(500);
 /// Turns of each.
-pub(crate) const PAIRS: usize = 12;
+pub(crate) const PAIRS: usize = 60;
 
 /// The crate beside a bare pool.
 #[derive(Debug, Serialize)]

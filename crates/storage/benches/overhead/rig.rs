@@ -9,7 +9,10 @@ use prepnexus_storage::{Cluster, ClusterConfig, Deadline, NodeAddr, SslMode};
 use prepnexus_testkit::{TestDb, wait_until};
 use tokio_postgres::NoTls;
 
-use crate::work::{ARTICLES, Operation, Target};
+use crate::{
+    cancel::cancellations,
+    work::{ARTICLES, Operation, Target},
+};
 
 /// Connections of each pool.
 pub(crate) const POOL: usize = 16;
@@ -110,6 +113,11 @@ impl Rig {
         Ok(quickest / (2.0 * DELAY.as_secs_f64()))
     }
 
+    /// See [`cancellations`].
+    pub(crate) async fn cancellations(&self) -> Result<Vec<f64>> {
+        cancellations(&self.direct.cluster, &*self.direct.pool.get().await?).await
+    }
+
     pub(crate) async fn stop(self) {
         for way in [self.direct, self.delayed] {
             way.cluster.close().await;
@@ -143,6 +151,11 @@ impl Way {
         if let Some(password) = &config.password {
             driver.password(password.expose());
         }
+        // What the cluster sets for its own sessions: a server's timeout costs it a little, whoever asked.
+        let timeout = config.statement_timeout.as_millis();
+        driver.options(format!(
+            "-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout} -c TimeZone=UTC"
+        ));
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(driver, NoTls, ManagerConfig { recycling_method });
         let pool = Pool::builder(manager).max_size(POOL).build()?;

@@ -103,16 +103,16 @@ impl Cluster {
         let mut failed = Indexes::from_slice(failed);
         let mut attempts_left = self.0.nodes.len() + 1;
         loop {
-            let topology = self.topology_by(deadline).await?;
-            let (index, reason) = self.route(&topology, freshness, deadline, &failed).await?;
-            let error = match self.connect(&topology, index, reason, deadline).await {
+            let route = self.route(freshness, deadline, &failed).await?;
+            let index = route.index;
+            let error = match self.connect(&route, deadline).await {
                 Ok(conn) => return Ok((conn, index)),
                 Err(error) => error,
             };
             attempts_left -= 1;
             // A replica that has too much to do must not make the primary have too much to do.
             let others = || {
-                let replicas = router::replicas(&topology, &self.0.nodes);
+                let replicas = router::replicas(&self.topology(), &self.0.nodes);
                 replicas
                     .iter()
                     .any(|other| *other != index && !failed.contains(other))

@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     router::{self, Indexes, Reason},
     token::{Token, UnknownToken},
-    topology::Topology,
+    topology::{Role, Topology},
 };
 
 /// The longest to look for a timeline that a token names and that was not seen yet: another process
@@ -22,35 +22,82 @@ use crate::{
 const UNSEEN_TIMELINE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A node, and why it was chosen.
-type Route = (usize, Reason);
+type Chosen = (usize, Reason);
+
+/// Where a request goes.
+pub(super) struct Route {
+    pub(super) index: usize,
+    /// What the node was when it was chosen.
+    pub(super) role: Role,
+    pub(super) reason: Reason,
+}
+
+impl Route {
+    fn of((index, reason): Chosen, topology: &Topology) -> Self {
+        let role = topology.nodes[index].role;
+        Self {
+            index,
+            role,
+            reason,
+        }
+    }
+}
 
 impl Cluster {
     /// The node to read from, of those that are not among `failed` if there is one.
     pub(super) async fn route(
         &self,
-        topology: &Arc<Topology>,
         freshness: Freshness,
         deadline: Deadline,
         failed: &[usize],
     ) -> Result<Route, Error> {
-        match freshness {
-            Freshness::Any => self.route_any(topology, failed),
+        if let Some(route) = self.route_at_once(freshness, failed) {
+            return Ok(route);
+        }
+        let topology = self.topology_by(deadline).await?;
+        let (chosen, topology, wanted) = match freshness {
+            Freshness::Any => (self.choose_any(&topology, failed), topology, "node"),
             Freshness::Primary => {
-                let primary = router::primary(topology, &self.0.nodes);
-                primary
-                    .map(|index| (index, Reason::Asked))
-                    .ok_or_else(|| self.no("primary"))
+                let chosen = self.choose_primary(&topology, Reason::Asked);
+                (chosen, topology, "primary")
             }
             Freshness::AtLeast(token) => {
-                let topology = self.topology_of(token, topology, deadline).await?;
-                self.route_at_least(&topology, token, deadline, failed)
-                    .await
+                let topology = self.topology_of(token, &topology, deadline).await?;
+                let choosing = self.choose_at_least(&topology, token, deadline, failed);
+                (choosing.await, topology, "node as new as the token")
             }
-        }
+        };
+        let route = chosen.map(|chosen| Route::of(chosen, &topology));
+        route.ok_or_else(|| self.no(wanted))
     }
 
-    fn route_any(&self, topology: &Topology, failed: &[usize]) -> Result<Route, Error> {
-        let nodes = &self.0.nodes;
+    /// Where a write goes.
+    pub(super) async fn route_write(&self, deadline: Deadline) -> Result<Route, Error> {
+        let topology = self.topology_by(deadline).await?;
+        let chosen = self.choose_primary(&topology, Reason::Write);
+        let route = chosen.map(|chosen| Route::of(chosen, &topology));
+        route.ok_or_else(|| self.no("primary"))
+    }
+
+    /// Where nothing has to be waited for: most of the time.
+    fn route_at_once(&self, freshness: Freshness, failed: &[usize]) -> Option<Route> {
+        let topology = self.0.monitor.glance();
+        // Perhaps before the first look.
+        topology.primary?;
+        let chosen = match freshness {
+            Freshness::Any => self.choose_any(&topology, failed),
+            Freshness::Primary => self.choose_primary(&topology, Reason::Asked),
+            Freshness::AtLeast(_) => None,
+        };
+        chosen.map(|chosen| Route::of(chosen, &topology))
+    }
+
+    fn choose_primary(&self, topology: &Topology, reason: Reason) -> Option<Chosen> {
+        router::primary(topology, &self.0.nodes).map(|index| (index, reason))
+    }
+
+    fn choose_any(&self, topology: &Topology, failed: &[usize]) -> Option<Chosen> {
+        let (nodes, now) = (&self.0.nodes, Instant::now());
         let all = router::replicas(topology, nodes);
         let primary = router::primary(topology, nodes);
         let untried: Indexes = all
@@ -59,13 +106,12 @@ impl Cluster {
             .filter(|i| !failed.contains(i))
             .collect();
         // When all were away there is no warm node to spare them, and the primary least of all.
-        let is_warm =
-            |index: usize| nodes[index].ramp.share(Instant::now(), self.0.slow_start) >= 1.0;
+        let is_warm = |index: usize| nodes[index].ramp.share(now, self.0.slow_start) >= 1.0;
         let primary_is_warm = primary.is_some_and(is_warm);
         let elected = if primary_is_warm {
-            router::elect(&untried, nodes, self.0.slow_start)
+            router::elect(&untried, nodes, self.0.slow_start, now)
         } else {
-            router::elect_any(&untried, nodes)
+            router::elect_any(&untried, nodes, now)
         };
         if let Some(index) = elected {
             let reason = match (failed.is_empty(), primary) {
@@ -73,7 +119,7 @@ impl Cluster {
                 (true, Some(_)) => Reason::Any,
                 (true, None) => Reason::NoPrimary,
             };
-            return Ok((index, reason));
+            return Some((index, reason));
         }
         let reason = if !untried.is_empty() {
             Reason::SlowStart
@@ -83,25 +129,24 @@ impl Cluster {
             Reason::Retry
         };
         if let Some(index) = primary.filter(|index| !failed.contains(index)) {
-            return Ok((index, reason));
+            return Some((index, reason));
         }
         // Nobody else is left: those that are still rising, then those that failed.
-        let rising = router::elect_any(&untried, nodes);
+        let rising = router::elect_any(&untried, nodes, now);
         let last = rising
-            .or_else(|| router::elect_any(&all, nodes))
+            .or_else(|| router::elect_any(&all, nodes, now))
             .or(primary);
         last.map(|index| (index, Reason::Retry))
-            .ok_or_else(|| self.no("node"))
     }
 
     /// A replica that has replayed up to the token, now or within a few milliseconds; else the primary.
-    async fn route_at_least(
+    async fn choose_at_least(
         &self,
         topology: &Topology,
         token: Token,
         deadline: Deadline,
         failed: &[usize],
-    ) -> Result<Route, Error> {
+    ) -> Option<Chosen> {
         let nodes = &self.0.nodes;
         let all = router::replicas(topology, nodes);
         let untried = all.iter().copied().filter(|i| !failed.contains(i));
@@ -121,8 +166,9 @@ impl Cluster {
             self.0.patience.note(in_time, Instant::now());
             (ready, reason) = (arrived(&replicas), Reason::TokenWaited);
         }
-        if let Some(index) = router::elect(&ready, nodes, self.0.slow_start) {
-            return Ok((index, reason));
+        let now = Instant::now();
+        if let Some(index) = router::elect(&ready, nodes, self.0.slow_start, now) {
+            return Some((index, reason));
         }
         let behind = if ready.is_empty() {
             Reason::BehindToken
@@ -130,24 +176,21 @@ impl Cluster {
             Reason::SlowStart
         };
         if let Some(index) = primary {
-            return Ok((
-                index,
-                if replicas.is_empty() {
-                    Reason::NoReplica
-                } else {
-                    behind
-                },
-            ));
+            let reason = if replicas.is_empty() {
+                Reason::NoReplica
+            } else {
+                behind
+            };
+            return Some((index, reason));
         }
         // Nobody else is left: those that are still rising, then those that failed.
-        let last = router::elect_any(&ready, nodes)
+        router::elect_any(&ready, nodes, now)
             .map(|index| (index, Reason::NoPrimary))
             .or_else(|| {
-                router::elect_any(&arrived(&all), nodes)
+                router::elect_any(&arrived(&all), nodes, now)
                     .or_else(|| router::primary(topology, nodes))
                     .map(|index| (index, Reason::Retry))
-            });
-        last.ok_or_else(|| self.no("node as new as the token"))
+            })
     }
 
     /// The topology in which the history that a token names is, or is part of, the one being served.

@@ -6,14 +6,7 @@ use std::{
 };
 
 use super::Cluster;
-use crate::{
-    deadline::Deadline,
-    error::Error,
-    metric,
-    router::{self, Reason},
-    token::Token,
-    tx::Tx,
-};
+use crate::{deadline::Deadline, error::Error, metric, token::Token, tx::Tx};
 
 /// How often a transaction is begun again after a passing fault.
 const MAX_RETRIES: u32 = 3;
@@ -217,11 +210,8 @@ impl Cluster {
         F: FnMut(Tx) -> W,
         W: Future<Output = Result<T, E>>,
     {
-        let topology = self.topology_by(deadline).await?;
-        let index = router::primary(&topology, &self.0.nodes).ok_or_else(|| self.no("primary"))?;
-        let conn = self
-            .connect(&topology, index, Reason::Write, deadline)
-            .await?;
+        let route = self.route_write(deadline).await?;
+        let conn = self.connect(&route, deadline).await?;
         let generation = Arc::clone(conn.generation());
         let tx = Tx::begin(conn).await?;
         match work(tx.clone()).await {

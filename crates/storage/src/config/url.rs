@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn tcp_user_timeout_is_refused_because_programs_differ_on_its_unit() {
+        let url = "postgresql://me@a/db?tcp_user_timeout=5000";
+        let error = ClusterConfig::from_url(url).unwrap_err().to_string();
+        assert!(error.contains("not known"), "{error}");
+    }
+
+    #[test]
     fn a_bad_url_is_refused_without_being_repeated() {
         for url in [
             "mysql://me:geheim@a/db",

@@ -2,8 +2,8 @@
 //! than all else that a request does here. They are of the recorder that is installed at their first use.
 
 use std::{
-    collections::HashMap,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::OnceLock,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -14,48 +14,50 @@ use crate::{router::Reason, topology::Role};
 
 const ROLES: usize = 3;
 
-/// Of one cluster.
-pub(crate) struct Handles {
-    /// Names of the nodes.
-    nodes: Vec<String>,
-    waits: Vec<OnceLock<Histogram>>,
-    routes: [[OnceLock<Counter>; Reason::COUNT]; ROLES],
-    queries: RwLock<HashMap<(&'static str, Role), Histogram>>,
-}
+/// Where the requests of one cluster were sent, and why.
+#[derive(Default)]
+pub(crate) struct Routes([[OnceLock<Counter>; Reason::COUNT]; ROLES]);
 
-impl Handles {
-    pub(crate) fn new(nodes: Vec<String>) -> Self {
-        Self {
-            waits: nodes.iter().map(|_| OnceLock::new()).collect(),
-            nodes,
-            routes: Default::default(),
-            queries: RwLock::default(),
-        }
-    }
-
-    /// A request waited so long for a connection to the node of that index.
-    pub(crate) fn wait(&self, node: usize, time: Duration) {
-        let make = || histogram!(WAIT, "node" => self.nodes[node].clone());
-        self.waits[node].get_or_init(make).record(time);
-    }
-
+impl Routes {
     /// A request was sent to a node in that role, for that reason.
-    pub(crate) fn route(&self, target: Role, reason: Reason) {
+    pub(crate) fn note(&self, target: Role, reason: Reason) {
         let make = || counter!(ROUTE, "target" => target.as_str(), "reason" => reason.as_str());
-        let handle = &self.routes[target as usize][reason as usize];
+        let handle = &self.0[target as usize][reason as usize];
         handle.get_or_init(make).increment(1);
     }
+}
 
-    /// A named statement took so long.
-    pub(crate) fn query(&self, name: &'static str, role: Role, time: Duration) {
-        let known = self.queries.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = known.get(&(name, role)) {
-            return handle.record(time);
+/// How long requests waited for a connection to one node.
+#[derive(Default)]
+pub(crate) struct Waits {
+    histogram: OnceLock<Histogram>,
+    /// Those who did not have to wait, since they were told to the recorder last: nearly all.
+    at_once: AtomicU32,
+}
+
+impl Waits {
+    /// A request waited so long for the node of that name; zero for one that did not have to.
+    pub(crate) fn note(&self, node: &str, time: Duration) {
+        if time.is_zero() {
+            self.at_once.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.histogram(node).record(time);
         }
-        drop(known);
-        let handle = histogram!(QUERY, "query" => name, "node_role" => role.as_str());
-        handle.record(time);
-        let mut known = self.queries.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert((name, role), handle);
     }
+
+    /// Tells the recorder of those who did not have to wait.
+    pub(crate) fn tell(&self, node: &str) {
+        let count = self.at_once.swap(0, Ordering::Relaxed);
+        self.histogram(node).record_many(0.0, count as usize);
+    }
+
+    fn histogram(&self, node: &str) -> &Histogram {
+        self.histogram
+            .get_or_init(|| histogram!(WAIT, "node" => node.to_owned()))
+    }
+}
+
+/// The times that a named statement takes on a node in that role. To be kept: this is the look-up.
+pub(crate) fn query(name: &'static str, role: Role) -> Histogram {
+    histogram!(QUERY, "query" => name, "node_role" => role.as_str())
 }

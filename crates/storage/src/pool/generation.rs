@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio_util::sync::CancellationToken;
+use tokio::task::AbortHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::progress::Progress;
 
@@ -25,9 +26,24 @@ impl Generation {
         }
     }
 
+    /// Whether a later one has begun.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
     /// Waits for `future`, but not past the end of the generation.
     pub(crate) async fn outlast<F: Future>(&self, future: F) -> Option<F::Output> {
         self.over.run_until_cancelled(future).await
+    }
+
+    /// Ends `driver` with the generation, so that whatever waits for an answer on its session is told,
+    /// and no statement has to watch for the end itself. Until the handle is dropped.
+    pub(super) fn ends(&self, driver: AbortHandle) -> AbortOnDropHandle<()> {
+        let over = self.over.clone();
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            over.cancelled_owned().await;
+            driver.abort();
+        }))
     }
 }
 

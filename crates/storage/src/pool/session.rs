@@ -9,8 +9,9 @@ use std::{
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::{Generations, session_options};
+use super::{Generation, Generations, session_options, statements::Statements};
 use crate::{
     config::NodeAddr,
     connect::{Connector, Opened, Told},
@@ -20,13 +21,15 @@ use crate::{
 /// By how much lifetimes differ, so that sessions made together don't end together.
 const LIFETIME_JITTER: f64 = 0.1;
 
-/// A session: the driver's handle with its prepared statements, and what the server told it.
+/// A session: the driver's handle, its prepared statements, and what the server told it.
 pub(crate) struct Session {
     client: ClientWrapper,
+    pub(crate) statements: Statements,
     pub(crate) told: Arc<Told>,
-    pub(crate) generation: u64,
+    pub(crate) generation: Arc<Generation>,
     generations: Generations,
     expires: Instant,
+    _ends_with_generation: AbortOnDropHandle<()>,
 }
 
 impl Deref for Session {
@@ -41,7 +44,7 @@ impl Session {
     /// Whether it may be used again: there, of the present generation, and not too old.
     pub(super) fn is_good(&self, now: Instant) -> bool {
         !self.client.is_closed()
-            && self.generation == self.generations.number()
+            && self.generation.number == self.generations.number()
             && now < self.expires
     }
 }
@@ -79,12 +82,13 @@ impl SessionManager {
 }
 
 impl Manager for SessionManager {
-    type Type = Session;
+    /// Boxed: it is moved from hand to hand, and half a kilobyte.
+    type Type = Box<Session>;
     type Error = Error;
 
-    async fn create(&self) -> Result<Session, Error> {
+    async fn create(&self) -> Result<Box<Session>, Error> {
         // Before connecting: what changes while it is being made makes it a session of the past.
-        let generation = self.generations.number();
+        let generation = self.generations.present();
         let limit = self.connector.config().connect_timeout;
         let told = Told::waking(Arc::clone(&self.promoted));
         let opening = Box::pin(self.connector.open(&self.addr, &self.options, limit, told));
@@ -93,16 +97,18 @@ impl Manager for SessionManager {
             driver,
             told,
         } = opening.await?;
-        Ok(Session {
+        Ok(Box::new(Session {
+            _ends_with_generation: generation.ends(driver.abort_handle()),
             client: ClientWrapper::new(client, driver),
+            statements: Statements::default(),
             told,
             generation,
             generations: self.generations.clone(),
             expires: Instant::now() + self.lifetime(),
-        })
+        }))
     }
 
-    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
+    async fn recycle(&self, session: &mut Box<Session>, _: &Metrics) -> RecycleResult<Error> {
         if session.is_good(Instant::now()) {
             Ok(())
         } else {

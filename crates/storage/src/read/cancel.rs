@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// Has the server end what the session is doing, and closes the session. Best effort: a server that
 /// can't be reached ends the statement by its timeout.
-pub(super) async fn cancel(session: Session, addr: NodeAddr, tls: MakeRustlsConnect) {
+pub(super) async fn cancel(session: Box<Session>, addr: NodeAddr, tls: MakeRustlsConnect) {
     let cancelling = async {
         if ask(&session, &addr, tls).await.is_ok() {
             // A pooler forgets the request of a client that is gone: stay until it is served.

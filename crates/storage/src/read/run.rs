@@ -1,30 +1,27 @@
 //! How one statement runs: metered, under the deadline, no longer than its node is there, and judged.
 
 use std::{
-    pin::pin,
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
 
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::Row;
 
 use super::ReadConn;
 use crate::{
     error::{Error, Verdict},
+    metric,
     param::{Params, for_driver, with_types},
+    pool::Named,
     query::name_of,
 };
 
 /// What a request waits for that waits for a statement.
 const STATEMENT: &str = "a statement";
 
-/// What `statement` answers and how long that took: the preparation, which is made once, apart.
-pub(super) async fn timed<T, E>(
-    statement: impl Future<Output = Result<T, E>>,
-) -> Result<(T, Duration), E> {
-    let began = Instant::now();
-    statement.await.map(|value| (value, began.elapsed()))
-}
+/// What preparing a statement is called in metrics.
+const PREPARE: &str = "prepare";
 
 impl ReadConn {
     pub(crate) async fn execute(
@@ -32,62 +29,102 @@ impl ReadConn {
         sql: &'static str,
         params: &Params<'_>,
     ) -> Result<u64, Error> {
-        self.run(name_of(sql), async {
-            if self.around.prepares {
-                let statement = self.prepare(sql).await?;
-                timed(self.session().execute(&statement, &for_driver(params))).await
-            } else {
-                timed(self.session().execute_typed(sql, &with_types(params))).await
-            }
-        })
-        .await
+        let (known, session) = (self.known(sql).await?, self.session());
+        if let Some(statement) = &known.statement {
+            let params = for_driver(params);
+            self.run(&known, pin!(session.execute(statement, &params)))
+                .await
+        } else {
+            let params = with_types(params);
+            self.run(&known, pin!(session.execute_typed(sql, &params)))
+                .await
+        }
     }
 
+    /// The rows of `sql`, and its name.
     pub(super) async fn rows(
         &self,
         sql: &'static str,
         params: &Params<'_>,
-    ) -> Result<Vec<Row>, Error> {
-        self.run(name_of(sql), async {
-            if self.around.prepares {
-                let statement = self.prepare(sql).await?;
-                timed(self.session().query(&statement, &for_driver(params))).await
-            } else {
-                timed(self.session().query_typed(sql, &with_types(params))).await
-            }
-        })
-        .await
+    ) -> Result<(Vec<Row>, &'static str), Error> {
+        let (known, session) = (self.known(sql).await?, self.session());
+        let rows = if let Some(statement) = &known.statement {
+            let params = for_driver(params);
+            self.run(&known, pin!(session.query(statement, &params)))
+                .await?
+        } else {
+            let params = with_types(params);
+            self.run(&known, pin!(session.query_typed(sql, &params)))
+                .await?
+        };
+        self.note_seen(rows.first());
+        Ok((rows, known.name))
     }
 
-    async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
-        self.session().prepare_cached(sql).await
+    /// Runs what needs no answer but that it was done.
+    pub(crate) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), Error> {
+        let statements = &self.session().statements;
+        let known = statements
+            .get(name)
+            .unwrap_or_else(|| statements.insert(name, self.named(name, name)));
+        self.run(&known, pin!(self.session().batch_execute(sql)))
+            .await
     }
 
-    pub(super) async fn run<T>(
+    /// What the session knows of `sql`; prepares what is new to it.
+    async fn known(&self, sql: &'static str) -> Result<Arc<Named>, Error> {
+        if let Some(known) = self.session().statements.get(sql) {
+            return Ok(known);
+        }
+        let name = name_of(sql);
+        let mut named = self.named(name, name);
+        if self.node().around.prepares {
+            let preparing = self.named(name, PREPARE);
+            // Boxed: it is seldom, and would make every statement's future larger.
+            let mut statement = Box::pin(self.session().prepare(sql));
+            named.statement = Some(self.run(&preparing, statement.as_mut()).await?);
+        }
+        Ok(self.session().statements.insert(sql, named))
+    }
+
+    /// One whose errors name the query `name`, and whose time counts for `metered_as`.
+    fn named(&self, name: &'static str, metered_as: &'static str) -> Named {
+        Named {
+            name,
+            statement: None,
+            time: metric::query(metered_as, self.role),
+        }
+    }
+
+    /// The statement stays where it is pinned: it is kilobytes, and each layer would move it.
+    async fn run<T>(
         &self,
-        name: &'static str,
-        statement: impl Future<Output = Result<(T, Duration), tokio_postgres::Error>>,
+        known: &Named,
+        statement: Pin<&mut impl Future<Output = Result<T, tokio_postgres::Error>>>,
     ) -> Result<T, Error> {
         if self.has_ended() {
             return Err(Error::TransactionEnded);
         }
         let began = Instant::now();
         self.running.fetch_add(1, Ordering::Relaxed);
-        // Pinned here: it is kilobytes, and each layer around it would move it.
-        let statement = pin!(statement);
-        let statement = self.generation.outlast(statement);
-        let Some(outcome) = self.deadline.limit(STATEMENT, statement).await? else {
-            return Err(Error::went_away(&self.node.label));
-        };
+        let outcome = self.deadline.limit(STATEMENT, statement).await?;
+        if outcome
+            .as_ref()
+            .is_err_and(|error| self.ended_with_generation(error))
+        {
+            // Not ended on the server, for all that is known.
+            return Err(Error::went_away(&self.node().label));
+        }
         self.running.fetch_sub(1, Ordering::Relaxed);
-        let metrics = &self.around.metrics;
-        metrics.query(name, self.role, began.elapsed());
+        let now = Instant::now();
+        let time = now.duration_since(began);
+        known.time.record(time);
         let error = match outcome {
-            Ok((value, time)) => {
-                self.node.load.note_answer(time);
+            Ok(value) => {
+                self.node().note_answer(time, now);
                 return Ok(value);
             }
-            Err(error) => Error::from_driver(name, error),
+            Err(error) => Error::from_driver(known.name, error),
         };
         self.learn_from(&error);
         // The server's clock was faster.
@@ -99,9 +136,14 @@ impl ReadConn {
         Err(error)
     }
 
+    /// Whether an error is that the session was ended because the node is not what it was.
+    pub(crate) fn ended_with_generation(&self, error: &tokio_postgres::Error) -> bool {
+        error.is_closed() && self.generation().is_over()
+    }
+
     /// Draws the consequences of a statement's error, for the node and for this connection.
     fn learn_from(&self, error: &Error) {
-        self.node.judge(error, self.generation.number);
+        self.node().judge(error, self.generation().number);
         match error.verdict() {
             Verdict::Node | Verdict::Connection => self.break_off(),
             Verdict::StaleRole => {
@@ -110,6 +152,7 @@ impl ReadConn {
             }
             Verdict::Refusal | Verdict::Innocent => {
                 self.failed.store(true, Ordering::Relaxed);
+                self.node().breaker.on_success(Instant::now());
             }
         }
     }

@@ -57,7 +57,7 @@ impl ReadConn {
             self.query_one(ASK, &[]).await?;
             self.seen.covered.fetch_max(untold, Ordering::AcqRel);
         }
-        let token = self.generation.progress.token_at(self.seen.position());
+        let token = self.generation().progress.token_at(self.seen.position());
         token.ok_or_else(|| Error::Unavailable {
             wanted: "position",
             reason: "the replica has not replayed anything yet".into(),
@@ -69,7 +69,7 @@ impl ReadConn {
         let seen = &self.seen;
         if let Some(position) = first.and_then(position_of) {
             seen.position.fetch_max(position, Ordering::AcqRel);
-            self.generation.progress.note(position);
+            self.generation().progress.note(position);
         } else {
             seen.untold.fetch_add(1, Ordering::AcqRel);
         }

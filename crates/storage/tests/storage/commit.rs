@@ -55,7 +55,7 @@ async fn a_session_that_is_ended_during_commit_leaves_the_outcome_unknown() {
     let ending = async {
         wait_until("COMMIT", SOON, async || is_running(&db, "%COMMIT%").await).await;
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE datname = current_database() AND query LIKE '%; COMMIT'";
+                   WHERE datname = current_database() AND query LIKE '%; COMMIT;%' AND pid <> pg_backend_pid()";
         db.psql(end).await
     };
     let (outcome, _) = tokio::join!(writing, ending);

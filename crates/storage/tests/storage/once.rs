@@ -49,7 +49,7 @@ async fn a_session_that_is_ended_during_commit_is_resolved_by_its_key() {
     let ending = async {
         wait_for_commit(&db).await;
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                   WHERE datname = current_database() AND query LIKE '%; COMMIT'";
+                   WHERE datname = current_database() AND query LIKE '%; COMMIT;%' AND pid <> pg_backend_pid()";
         db.psql(end).await
     };
     let (outcome, _) = tokio::join!(insert_once(&cluster, patience(), &attempts), ending);

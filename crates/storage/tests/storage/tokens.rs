@@ -1,8 +1,10 @@
 //! Tokens: what a write gives, and what a read is refused for.
 
-use prepnexus_storage::{Error, Freshness, Token, UnknownToken};
+use std::time::Duration;
 
-use crate::support::{INSERT_ITEM, items, patience};
+use prepnexus_storage::{ClusterConfig, Error, Freshness, NodeState, Role, Token, UnknownToken};
+
+use crate::support::{INSERT_ITEM, cluster, items, own_stack, patience, wait_for_node};
 
 /// PostgreSQL's notation of a position.
 fn position(text: &str) -> u64 {
@@ -38,6 +40,36 @@ async fn a_token_names_the_cluster_the_timeline_and_a_position_that_holds_the_wr
             .unwrap();
         const FIND: &str = "-- items.find\nSELECT 1 FROM items WHERE name = $1";
         conn.query_one(FIND, &[&name]).await.unwrap();
+    }
+}
+
+/// Where the log is in memory can lie past a page's header, of which nothing is sent before more is written:
+/// a wait for that lasts until somebody else writes. About one commit in a thousand ends there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_gets_to_every_token_while_nothing_else_is_written() {
+    const WRITES: usize = 1_500;
+    let (_stack, db) = own_stack(1).await;
+    let cluster = cluster(ClusterConfig {
+        token_wait: Duration::from_secs(1),
+        ..db.config_with_replicas()
+    })
+    .await;
+    wait_for_node(&cluster, 1, Role::Replica, NodeState::Up).await;
+    for n in 0..WRITES {
+        let name = format!("{n:0width$}", width = n % 97);
+        let write = cluster.write("insert", patience(), |tx| {
+            let name = name.clone();
+            async move {
+                const FLUSHED: &str =
+                    "-- set\nSELECT set_config('synchronous_commit', 'on', false)";
+                tx.query_one(FLUSHED, &[]).await?;
+                tx.execute(INSERT_ITEM, &[&name]).await
+            }
+        });
+        let token = write.await.unwrap().token.unwrap();
+        let freshness = Freshness::AtLeast(token);
+        let conn = cluster.read(freshness, patience()).await.unwrap();
+        assert_eq!(conn.role(), Role::Replica, "write {n}, {token}");
     }
 }
 

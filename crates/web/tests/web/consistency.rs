@@ -236,7 +236,7 @@ fn a_commit_of_unknown_outcome_names_the_key_to_ask_again_with() {
         }
     };
     let committing = || {
-        let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%; COMMIT' AND state = 'active'";
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%; COMMIT;%' AND state = 'active' AND pid <> pg_backend_pid()";
         let database = service.db.database();
         stack.primary().psql_db(database, sql).unwrap() != "0"
     };

@@ -13,6 +13,8 @@ pub(super) fn run(session: &Session) -> Result<()> {
     cargo.args([
         "bench",
         "-q",
+        "--profile",
+        "dist",
         "-p",
         "prepnexus-storage",
         "--bench",
