@@ -19,8 +19,12 @@ macro_rules! built_in {
 }
 
 /// Every file of the directory `migrations`; a test compares.
-const BUILT_IN: &[(&str, &str)] =
-    built_in!["0001_content.sql", "0002_service.sql", "0003_grants.sql",];
+const BUILT_IN: &[(&str, &str)] = built_in![
+    "0001_content.sql",
+    "0002_service.sql",
+    "0003_grants.sql",
+    "0004_change_beat.sql",
+];
 
 /// One migration file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -111,7 +111,6 @@
 //! statement), and the raw driver connection, but for the crates of this workspace.
 
 mod budget;
-mod change;
 mod cluster;
 pub mod config;
 mod connect;
@@ -119,6 +118,7 @@ mod deadline;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod error;
+pub mod feed;
 mod keeper;
 mod lag;
 mod load;
@@ -148,11 +148,11 @@ pub mod posts;
 pub mod signing;
 pub mod tags;
 
-pub use change::record_change;
 pub use cluster::{AsStorageError, Cluster, Committed, Freshness, NodeStatus};
 pub use config::{ClusterConfig, NodeAddr, SslMode};
 pub use deadline::Deadline;
 pub use error::Error;
+pub use feed::{ChangeFeed, FeedConfig, record_change};
 pub use metric::describe_metrics;
 pub use node::PoolStatus;
 pub use param::{Param, Params};

@@ -22,6 +22,8 @@ const NODE_UP: &str = "prepnexus_db_node_up";
 const LAG_SECONDS: &str = "prepnexus_db_replication_lag_seconds";
 const LAG_BYTES: &str = "prepnexus_db_replication_lag_bytes";
 const BREAKER: &str = "prepnexus_db_breaker_state";
+/// By the contract under the name of who needs it.
+pub(crate) const FEED_AGE: &str = "prepnexus_cache_feed_age_seconds";
 const CONNECTIONS: &str = "prepnexus_db_pool_connections";
 
 /// Tells the installed recorder what the metrics mean. Call it once, after installing one and before
@@ -54,6 +56,11 @@ pub fn describe_metrics() {
         "How far a replica is behind, in write-ahead log"
     );
     describe_gauge!(BREAKER, "0 closed, 1 half-open, 2 open");
+    describe_gauge!(
+        FEED_AGE,
+        Unit::Seconds,
+        "Age of the moment up to which all changes are known"
+    );
     describe_gauge!(CONNECTIONS, "Connections of the pool, by state");
     counter!(FAILOVERS).absolute(0);
     counter!(COMMIT_UNKNOWN).absolute(0);

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::{token::Token, topology::Observation};
+use crate::{feed::Epoch, token::Token, topology::Observation};
 
 /// What is known of one generation. All zero: nothing.
 #[derive(Debug, Default)]
@@ -51,6 +51,15 @@ impl Progress {
     /// The node has everything up to here.
     pub(crate) fn position(&self) -> u64 {
         self.position.load(Ordering::Acquire)
+    }
+
+    /// The history; `None` before the node was seen.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        let timeline = self.timeline.load(Ordering::Acquire);
+        (timeline > 0).then(|| Epoch {
+            system_id: self.system_id.load(Ordering::Acquire),
+            timeline,
+        })
     }
 
     /// The token of someone who has seen what the node had at `position`; `None` for no position, or

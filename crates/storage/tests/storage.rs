@@ -14,6 +14,8 @@ mod errors;
 mod failover;
 #[path = "storage/faults.rs"]
 mod faults;
+#[path = "storage/feed.rs"]
+mod feed;
 #[path = "storage/idempotency.rs"]
 mod idempotency;
 #[path = "storage/keys.rs"]

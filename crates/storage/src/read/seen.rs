@@ -12,7 +12,7 @@ use tokio_postgres::{
 };
 
 use super::ReadConn;
-use crate::{error::Error, token::Token};
+use crate::{error::Error, feed::Epoch, token::Token};
 
 /// A column for the end of a select list, that makes [`ReadConn::token`] free.
 ///
@@ -62,6 +62,11 @@ impl ReadConn {
             wanted: "position",
             reason: "the replica has not replayed anything yet".into(),
         })
+    }
+
+    /// The history that the node is on, as far as is known: one that the connection does not outlive.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.generation().progress.epoch()
     }
 
     /// Notes what the rows of one statement tell, by the first of them.

@@ -1,0 +1,282 @@
+//! The change feed: what is called fresh, and what must not be.
+
+use std::time::Duration;
+
+use prepnexus_devstack::{PgNode, StackConfig};
+use prepnexus_storage::{
+    ChangeFeed, Cluster, FeedConfig, Freshness, NodeState, Role, Token,
+    feed::{Change, Proof, Tag, Verdict, prune_changes},
+    record_change,
+};
+use prepnexus_testkit::{TestDb, wait_until};
+use tokio::sync::oneshot;
+
+use crate::support::{
+    SOON, blocking, cluster, database, own_stack, patience, wait_for_node, watchful, with_node,
+};
+
+/// A feed that calls something fresh.
+async fn feed(cluster: &Cluster) -> ChangeFeed {
+    feed_with(cluster, FeedConfig::default()).await
+}
+
+async fn feed_with(cluster: &Cluster, config: FeedConfig) -> ChangeFeed {
+    let feed = ChangeFeed::start(cluster.clone(), config);
+    wait_until("a watermark", SOON, async || is_well(&feed)).await;
+    feed
+}
+
+fn is_well(feed: &ChangeFeed) -> bool {
+    let bound = FeedConfig::default().bound;
+    feed.age().is_some_and(|age| age < bound)
+}
+
+async fn change(cluster: &Cluster, tag: &str) -> (Change, Token) {
+    let tags = [tag.to_owned()];
+    let tags = &tags;
+    let write = cluster.write("change", patience(), |tx| async move {
+        record_change(&tx, tags).await
+    });
+    let committed = write.await.unwrap();
+    (committed.value.unwrap(), committed.token.unwrap())
+}
+
+async fn prove(cluster: &Cluster, freshness: Freshness) -> Proof {
+    let proving = cluster.read_with(
+        freshness,
+        patience(),
+        |conn| async move { conn.prove().await },
+    );
+    proving.await.unwrap()
+}
+
+fn judge(feed: &ChangeFeed, proof: &Proof, tag: &str) -> Verdict {
+    feed.judge(proof, &[Tag::new(tag)], None)
+}
+
+/// A transaction that has recorded a change of `tag`, and commits when it is told.
+struct Open {
+    commit: oneshot::Sender<()>,
+    writing: tokio::task::JoinHandle<()>,
+}
+
+impl Open {
+    async fn begin(cluster: &Cluster, tag: &'static str) -> Self {
+        let (commit, committing) = oneshot::channel();
+        let (recorded, is_recorded) = oneshot::channel();
+        let cluster = cluster.clone();
+        let writing = tokio::spawn(async move {
+            let mut turns = Some((recorded, committing));
+            let write = cluster.write("open", patience(), |tx| {
+                let (recorded, committing) = turns.take().unwrap();
+                async move {
+                    record_change(&tx, &[tag.to_owned()]).await?;
+                    recorded.send(()).unwrap();
+                    committing.await.unwrap();
+                    Ok::<_, prepnexus_storage::Error>(())
+                }
+            });
+            write.await.unwrap();
+        });
+        is_recorded.await.unwrap();
+        Self { commit, writing }
+    }
+
+    async fn commit(self) {
+        self.commit.send(()).unwrap();
+        self.writing.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_changed_is_outdated_and_what_was_read_later_is_fresh() {
+    let (db, here) = database().await;
+    let there = cluster(db.config()).await;
+    let feed = feed(&here).await;
+    let before = prove(&here, Freshness::Any).await;
+    assert_eq!(judge(&feed, &before, "a"), Verdict::Fresh);
+    change(&there, "a").await;
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &before, "a"), Verdict::Outdated);
+    assert_eq!(judge(&feed, &before, "b"), Verdict::Fresh);
+    let after = prove(&here, Freshness::Any).await;
+    assert_eq!(judge(&feed, &after, "a"), Verdict::Fresh);
+    assert_eq!(Proof::from_bytes(&after.to_bytes()), Some(after));
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_change_of_ones_own_is_known_when_it_is_told() {
+    let (_db, cluster) = database().await;
+    let slow = FeedConfig {
+        interval: Duration::from_millis(900),
+        bound: Duration::from_secs(60),
+        ..FeedConfig::default()
+    };
+    let feed = feed_with(&cluster, slow).await;
+    let before = prove(&cluster, Freshness::Any).await;
+    let (changed, token) = change(&cluster, "a").await;
+    feed.apply(&changed, token);
+    assert_eq!(judge(&feed, &before, "a"), Verdict::Outdated);
+}
+
+/// Numbers do not follow the order of commits: whoever asks for what is beyond the last one loses this.
+#[tokio::test]
+async fn a_change_that_is_committed_after_later_ones_is_not_lost() {
+    let (_db, cluster) = database().await;
+    let feed = feed(&cluster).await;
+    let early = Open::begin(&cluster, "early").await;
+    change(&cluster, "late").await;
+    feed.next_poll().await;
+    let between = prove(&cluster, Freshness::Any).await;
+    assert_eq!(judge(&feed, &between, "early"), Verdict::Fresh);
+    early.commit().await;
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &between, "early"), Verdict::Outdated);
+    assert_eq!(judge(&feed, &between, "late"), Verdict::Fresh);
+}
+
+/// A standby's snapshot lists no running transaction: taken at its word, this one would have been seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ran_while_a_replica_was_read_is_not_taken_for_seen() {
+    let (_stack, db) = own_stack(1).await;
+    let cluster = cluster(db.config_with_replicas()).await;
+    wait_for_node(&cluster, 1, Role::Replica, NodeState::Up).await;
+    let feed = feed(&cluster).await;
+    let running = Open::begin(&cluster, "a").await;
+    let (_, token) = change(&cluster, "b").await;
+    let on_replica = cluster.read_with(Freshness::AtLeast(token), patience(), |conn| async move {
+        Ok::<_, prepnexus_storage::Error>((conn.role(), conn.prove().await?))
+    });
+    let (role, proof) = on_replica.await.unwrap();
+    assert_eq!(role, Role::Replica);
+    running.commit().await;
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &proof, "a"), Verdict::Outdated);
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn what_was_changed_before_it_began_to_follow_is_known() {
+    let (_db, cluster) = database().await;
+    let before = prove(&cluster, Freshness::Any).await;
+    change(&cluster, "a").await;
+    let after = prove(&cluster, Freshness::Any).await;
+    let feed = feed(&cluster).await;
+    assert_eq!(judge(&feed, &before, "a"), Verdict::Outdated);
+    assert_eq!(judge(&feed, &after, "a"), Verdict::Fresh);
+}
+
+#[tokio::test]
+async fn what_was_pruned_makes_nothing_fresh() {
+    let (db, cluster) = database().await;
+    let old = prove(&cluster, Freshness::Any).await;
+    for tag in ["a", "b", "c"] {
+        change(&cluster, tag).await;
+    }
+    db.psql("UPDATE change_events SET created_at = created_at - interval '2 hours'")
+        .await;
+    change(&cluster, "d").await;
+    let hour = Duration::from_secs(3600);
+    let pruning = cluster.write("prune", patience(), |tx| async move {
+        prune_changes(&tx, hour).await
+    });
+    assert_eq!(pruning.await.unwrap().value, 2);
+    assert_eq!(
+        db.psql("SELECT string_agg(tags[1], ' ' ORDER BY xid) FROM change_events")
+            .await,
+        "c d"
+    );
+    let new = prove(&cluster, Freshness::Any).await;
+    let feed = feed(&cluster).await;
+    assert_eq!(judge(&feed, &old, "a"), Verdict::Outdated);
+    assert_eq!(judge(&feed, &old, "x"), Verdict::Outdated, "nobody knows");
+    assert_eq!(judge(&feed, &new, "a"), Verdict::Fresh);
+}
+
+/// Whoever holds the token of a write is not shown what was there before it, however soon it asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_token_of_a_write_nothing_older_is_fresh_anywhere() {
+    const WRITES: usize = 300;
+    let (db, here) = database().await;
+    let there = cluster(db.config()).await;
+    let feed = feed(&here).await;
+    let mut was_behind = 0;
+    for _ in 0..WRITES {
+        let before = prove(&here, Freshness::Any).await;
+        let (_, token) = change(&there, "a").await;
+        match feed.judge(&before, &[Tag::new("a")], Some(token)) {
+            Verdict::Fresh => panic!("older than {token}"),
+            Verdict::Behind => was_behind += 1,
+            Verdict::Outdated | Verdict::Unproven => {}
+        }
+    }
+    assert!(was_behind > 0, "it knew of every write at once");
+    // And by and by it knows, although nobody writes any more.
+    let (_, token) = change(&there, "a").await;
+    let after = prove(&here, Freshness::Any).await;
+    let is_known = async || feed.judge(&after, &[Tag::new("a")], Some(token)) == Verdict::Fresh;
+    wait_until("the token's history", SOON, is_known).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_answer_nothing_is_fresh_and_then_it_is_again() {
+    let (stack, db) = own_stack(0).await;
+    let cluster = watchful(db.config()).await;
+    let feed = feed(&cluster).await;
+    let proof = prove(&cluster, Freshness::Any).await;
+    assert_eq!(judge(&feed, &proof, "a"), Verdict::Fresh);
+    with_node(stack.primary(), PgNode::freeze).await;
+    let unproven = async || judge(&feed, &proof, "a") == Verdict::Unproven;
+    wait_until("the bound", SOON, unproven).await;
+    with_node(stack.primary(), PgNode::thaw).await;
+    let fresh = async || judge(&feed, &proof, "a") == Verdict::Fresh;
+    wait_until("an answer", SOON, fresh).await;
+    feed.close().await;
+}
+
+/// A former primary, alone on its side of a cut, answers every question. It can't commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_cut_off_from_its_standby_feeds_nobody() {
+    let config = StackConfig {
+        replicas: 1,
+        synchronous: true,
+        ..StackConfig::for_tests()
+    };
+    let stack = blocking(move || prepnexus_devstack::Stack::start(config).unwrap()).await;
+    let db = TestDb::on(&stack).await;
+    let cluster = cluster(db.config()).await;
+    let feed = feed(&cluster).await;
+    let proof = prove(&cluster, Freshness::Any).await;
+    with_node(stack.replica(0), PgNode::freeze).await;
+    let unproven = async || judge(&feed, &proof, "a") == Verdict::Unproven;
+    wait_until("the bound", SOON, unproven).await;
+    // It does answer.
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &proof, "a"), Verdict::Unproven);
+    with_node(stack.replica(0), PgNode::thaw).await;
+    let fresh = async || judge(&feed, &proof, "a") == Verdict::Fresh;
+    wait_until("a commit", SOON, fresh).await;
+    feed.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_promotion_nothing_from_before_is_fresh_and_the_feed_goes_on() {
+    let (stack, db) = own_stack(1).await;
+    let cluster = cluster(db.config_with_replicas()).await;
+    let feed = feed(&cluster).await;
+    change(&cluster, "a").await;
+    let before = prove(&cluster, Freshness::Primary).await;
+    with_node(stack.primary(), |node| node.kill().unwrap()).await;
+    with_node(stack.replica(0), |node| node.promote().unwrap()).await;
+    let outdated = async || judge(&feed, &before, "b") == Verdict::Outdated;
+    wait_until("the new history", SOON, outdated).await;
+    let after = prove(&cluster, Freshness::Primary).await;
+    assert_eq!(after.epoch().timeline, before.epoch().timeline + 1);
+    let fresh = async || judge(&feed, &after, "a") == Verdict::Fresh;
+    wait_until("a watermark of it", SOON, fresh).await;
+    change(&cluster, "a").await;
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &after, "a"), Verdict::Outdated);
+    feed.close().await;
+}
