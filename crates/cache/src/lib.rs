@@ -1,4 +1,9 @@
-//! The cache: so far its connection to Redis. Knows no PostgreSQL.
+//! The cache: kept answers that are served only if they can be shown to be right, and its connection to Redis. Knows
+//! no PostgreSQL.
+//!
+//! An [`Entry`] carries what proves it; whether the proof holds is a question to the caller ([`Cache::get`]). So nothing is ever
+//! deleted to invalidate it, and there is no race between a deletion and a load to lose. One load runs for each key,
+//! apart from who asked. When nothing can be loaded, what is kept is served and marked stale.
 //!
 //! Redis is a cache and nothing else: losing it, flushing it, or getting an old copy of it back
 //! costs time and never correctness. What follows from that, and holds in every function here:
@@ -37,10 +42,19 @@
 //! # }
 //! ```
 
+mod cache;
 pub mod config;
+mod encoding;
+mod entry;
+mod flight;
+mod lifetime;
+mod memory;
 mod metric;
 pub mod redis;
 
+pub use cache::{Cache, CacheConfig, Failure, LoadError, Served, Source, Verdict};
 pub use config::{ConfigError, Password, RedisConfig};
+pub use encoding::Encoding;
+pub use entry::{Entry, Fill, TooLong};
 pub use metric::describe_metrics;
 pub use redis::{Error, RedisMonitor, RedisPool};

@@ -4,6 +4,7 @@
 use prepnexus_health::BreakerState;
 
 const REQUESTS: &str = "prepnexus_cache_requests_total";
+const STALE: &str = "prepnexus_cache_stale_served_total";
 const BREAKER_STATE: &str = "prepnexus_cache_breaker_state";
 
 /// What came of looking a key up.
@@ -11,17 +12,35 @@ const BREAKER_STATE: &str = "prepnexus_cache_breaker_state";
 pub(crate) enum Lookup {
     Hit,
     Miss,
+    /// There, and not shown to be right.
+    Outdated,
     Error,
+}
+
+impl Lookup {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Outdated => "outdated",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Counts one look-up in memory.
+pub(crate) fn count_memory(lookup: Lookup) {
+    metrics::counter!(REQUESTS, "tier" => "memory", "result" => lookup.as_str()).increment(1);
+}
+
+/// Counts one answer that may have been wrong, and was marked so.
+pub(crate) fn count_stale() {
+    metrics::counter!(STALE).increment(1);
 }
 
 /// Counts one look-up in Redis.
 pub(crate) fn count_redis(lookup: Lookup) {
-    let result = match lookup {
-        Lookup::Hit => "hit",
-        Lookup::Miss => "miss",
-        Lookup::Error => "error",
-    };
-    metrics::counter!(REQUESTS, "tier" => "redis", "result" => result).increment(1);
+    metrics::counter!(REQUESTS, "tier" => "redis", "result" => lookup.as_str()).increment(1);
 }
 
 /// Shows where the breaker in front of Redis stands.
@@ -33,7 +52,11 @@ pub(crate) fn show_breaker(state: BreakerState) {
 pub fn describe_metrics() {
     metrics::describe_counter!(
         REQUESTS,
-        "Look-ups, by tier (redis) and result (hit, miss, error; an error includes being turned away by the breaker)"
+        "Look-ups, by tier (memory, redis) and result (hit, miss, outdated, error; an error includes being turned away by the breaker)"
+    );
+    metrics::describe_counter!(
+        STALE,
+        "Answers that may have been outdated, and were marked stale"
     );
     metrics::describe_gauge!(
         BREAKER_STATE,

@@ -7,6 +7,8 @@
 mod commands;
 #[path = "cache/faults.rs"]
 mod faults;
+#[path = "cache/kept.rs"]
+mod kept;
 #[path = "cache/monitoring.rs"]
 mod monitoring;
 #[path = "cache/secrets.rs"]
