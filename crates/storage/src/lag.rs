@@ -23,7 +23,7 @@ pub(crate) struct PrimaryHistory {
 }
 
 impl PrimaryHistory {
-    /// Notes the primary's position, asked for at `at`. Another timeline begins anew.
+    /// Notes that the primary was at `position`, or beyond, at the moment `at`. Another timeline begins anew.
     pub(crate) fn note(&mut self, timeline: u32, at: Instant, position: u64) {
         if timeline != self.timeline {
             *self = Self {
@@ -38,7 +38,7 @@ impl PrimaryHistory {
         }
         match self.seen.back() {
             Some((last, known))
-                if *known == position || at.saturating_duration_since(*last) < RESOLUTION => {}
+                if *known >= position || at.saturating_duration_since(*last) < RESOLUTION => {}
             _ => self.seen.push_back((at, position)),
         }
     }

@@ -51,6 +51,7 @@ pub(crate) struct Monitor {
     /// primary can't be told before all have been asked.
     published: watch::Sender<u64>,
     seek: Seek,
+    began: Instant,
 }
 
 /// What the task of one node has.
@@ -72,6 +73,7 @@ impl Monitor {
             views: Mutex::new(views),
             published: watch::Sender::new(0),
             seek: Seek::new(nodes.len()),
+            began: Instant::now(),
             nodes,
             connector,
         }
@@ -238,7 +240,13 @@ impl Monitor {
     fn pause(&self, index: usize) -> Duration {
         let topology = self.topology.load();
         let in_doubt = self.nodes[index].breaker.probe_in(Instant::now());
-        pace::pause(self.connector.config(), &topology, index, in_doubt)
+        let config = self.connector.config();
+        let pause = pace::pause(config, &topology, index, in_doubt);
+        if pause < config.probe_interval {
+            return pause;
+        }
+        let elapsed = self.began.elapsed();
+        pace::in_turn(config.probe_interval, elapsed, index, self.nodes.len())
     }
 }
 

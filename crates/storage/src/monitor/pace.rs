@@ -40,6 +40,24 @@ pub(super) fn pause(
         .min(config.probe_interval)
 }
 
+/// The pause until the next of a node's own moments: they lie `interval` apart, and those of `count` nodes between
+/// each other, so that how far the primary has come is heard of by one of them more often than each is asked.
+/// `elapsed` is the time since the monitor began.
+pub(super) fn in_turn(
+    interval: Duration,
+    elapsed: Duration,
+    index: usize,
+    count: usize,
+) -> Duration {
+    let (whole, count) = (interval.as_nanos().max(1), count.max(1) as u128);
+    let own = whole * index as u128 / count;
+    let since_own = (elapsed.as_nanos() + whole - own) % whole;
+    let left = whole - since_own;
+    // Asked a moment ago: the one after that.
+    let left = if left > whole / 2 { left } else { left + whole };
+    Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+}
+
 fn is_notable(node: &NodeView, config: &ClusterConfig) -> bool {
     let bytes = node.lag_bytes.unwrap_or(0) > config.max_lag_bytes / u64::from(NOTABLE_PART);
     let time = node.lag.unwrap_or_default() > config.max_lag / NOTABLE_PART;
@@ -70,7 +88,7 @@ impl Stall {
 mod tests {
     use std::time::Duration;
 
-    use super::{ALERT, Stall, pause};
+    use super::{ALERT, Stall, in_turn, pause};
     use crate::{
         config::ClusterConfig,
         topology::{NodeState, Role, Topology, tests::node},
@@ -93,6 +111,25 @@ mod tests {
             let pause = pause(&config, &two(), index, None);
             assert!(pause >= Duration::from_millis(500), "{pause:?}");
         }
+    }
+
+    #[test]
+    fn nodes_are_asked_one_after_the_other() {
+        let ms = Duration::from_millis;
+        let moments = |index, mut now: Duration| {
+            let mut moments = Vec::new();
+            for _ in 0..3 {
+                now += in_turn(ms(500), now, index, 3);
+                moments.push(now.as_millis());
+                // The answer takes a moment.
+                now += ms(2);
+            }
+            moments
+        };
+        assert_eq!(moments(0, ms(3)), [500, 1_000, 1_500]);
+        assert_eq!(moments(1, ms(3)), [666, 1_166, 1_666]);
+        assert_eq!(moments(2, ms(3)), [333, 833, 1_333]);
+        assert_eq!(moments(0, ms(490)), [1_000, 1_500, 2_000]);
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Topology {
         let primary = primary.filter(|index| Some(timeline(&nodes[*index])) == newest);
         if let Some(seen) = primary.and_then(|index| nodes[index].observation.as_ref()) {
             history.note(seen.timeline, seen.seen_at, seen.position);
+            note_received(&nodes, seen.timeline, history);
         }
         for (index, node) in nodes.iter_mut().enumerate() {
             (node.lag_bytes, node.lag) = (None, None);
@@ -100,6 +101,21 @@ fn timeline(node: &NodeView) -> u32 {
 
 fn system_id(node: &NodeView) -> Option<u64> {
     node.observation.as_ref().map(|seen| seen.system_id)
+}
+
+/// What a replica has received the primary had written by then: it tells of the primary's position as well, at
+/// another moment than the primary's own probe.
+fn note_received(nodes: &[NodeView], timeline: u32, history: &mut PrimaryHistory) {
+    let of_replicas = nodes
+        .iter()
+        .filter(|node| node.role == Role::Replica && node.state == NodeState::Up);
+    for seen in of_replicas.filter_map(|node| node.observation.as_ref()) {
+        if seen.timeline == timeline
+            && let Some(received) = seen.received
+        {
+            history.note(timeline, seen.seen_at, received);
+        }
+    }
 }
 
 fn measure_lag(node: &mut NodeView, history: &PrimaryHistory, limits: LagLimits) {

@@ -203,7 +203,9 @@ async fn a_replica_that_comes_back_gets_a_small_share_at_first() {
         reads
     };
     assert_eq!(by_replica().await, 200, "a node that was never away");
-    with_node(stack.replica(0), |node| node.restart().unwrap()).await;
+    with_node(stack.replica(0), |node| node.stop().unwrap()).await;
+    wait_for_node(&cluster, 1, Role::Replica, NodeState::Down).await;
+    with_node(stack.replica(0), |node| node.start().unwrap()).await;
     wait_for_node(&cluster, 1, Role::Replica, NodeState::Up).await;
     let reads = by_replica().await;
     assert!((1..60).contains(&reads), "{reads} of 200");
