@@ -1,8 +1,8 @@
-//! Clears away what has had its time: idempotency records.
+//! Clears away what has had its time: idempotency records, and recorded changes.
 
 use std::time::Duration;
 
-use prepnexus_storage::{Deadline, Tx, idempotency};
+use prepnexus_storage::{Deadline, Error as StorageError, Tx, feed::prune_changes, idempotency};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +11,8 @@ use crate::{error::ContentError, service::Content};
 /// The pause between two rounds. Every process makes them; rows another is deleting are skipped.
 const INTERVAL: Duration = Duration::from_secs(10 * 60);
 const ROUND_LIMIT: Duration = Duration::from_secs(10);
+/// Twice as long as a change feed remembers.
+const CHANGES_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The task that clears away; stop it with [`Janitor::stop`].
 #[derive(Debug)]
@@ -43,30 +45,44 @@ async fn rounds(content: Content, stop: CancellationToken) {
     {
         match content.prune().await {
             Ok(0) => {}
-            Ok(pruned) => tracing::debug!(pruned, "old idempotency records are gone"),
+            Ok(pruned) => tracing::debug!(pruned, "old records are gone"),
             Err(error) => {
-                tracing::warn!(error = %error, "old idempotency records could not be deleted");
+                tracing::warn!(error = %error, "old records could not be deleted");
             }
         }
     }
 }
 
 impl Content {
-    /// Deletes the records that are honoured no more; how many. A round that is cut short is
-    /// finished by the next.
+    /// Deletes the records that are honoured no more, and the changes that no copy can be older than; how many of
+    /// both. A round that is cut short is finished by the next.
     ///
     /// # Errors
     /// [`ContentError::Storage`].
     pub async fn prune(&self) -> Result<u64, ContentError> {
-        let (now, mut pruned) = (self.clock().now(), 0);
-        let deadline = Deadline::after(ROUND_LIMIT);
+        let (now, deadline) = (self.clock().now(), Deadline::after(ROUND_LIMIT));
+        let records = |tx: Tx| async move { idempotency::prune(&tx, now).await };
+        let changes = |tx: Tx| async move { prune_changes(&tx, CHANGES_KEPT).await };
+        let records = self
+            .prune_all("idempotency.prune", deadline, records)
+            .await?;
+        let changes = self.prune_all("changes.prune", deadline, changes).await?;
+        Ok(records + changes)
+    }
+
+    /// Deletes batch after batch, each in a transaction of its own.
+    async fn prune_all<W>(
+        &self,
+        name: &'static str,
+        deadline: Deadline,
+        prune: impl Fn(Tx) -> W,
+    ) -> Result<u64, ContentError>
+    where
+        W: Future<Output = Result<u64, StorageError>>,
+    {
+        let mut pruned = 0;
         loop {
-            let prune = |tx: Tx| async move { idempotency::prune(&tx, now).await };
-            let batch = self
-                .cluster()
-                .write("idempotency.prune", deadline, prune)
-                .await?
-                .value;
+            let batch = self.cluster().write(name, deadline, &prune).await?.value;
             pruned += batch;
             if batch == 0 {
                 return Ok(pruned);

@@ -218,9 +218,16 @@ impl ChangeFeed {
     /// here on, without waiting for the next poll.
     pub fn apply(&self, change: &Change, token: Token) {
         let mut state = self.0.state_mut();
-        if state.epoch == Some(token.into()) {
+        let Some(epoch) = state.epoch else {
+            return;
+        };
+        if epoch == token.into() {
             let tags = change.tags.iter().copied();
             state.events.note(change.xid, tags, Instant::now());
+        } else if epoch.system_id != token.system_id || epoch.timeline < token.timeline {
+            // It was written in another history than is followed: what is known is past.
+            *state = State::unknown();
+            self.hint();
         }
     }
 

@@ -97,7 +97,7 @@ async fn beat_on(inner: Weak<Inner>, cluster: Cluster) {
             }
         }
         // Processes that began together must not all beat together.
-        let pause = BEAT.mul_f64(0.5 + 0.5 * fastrand::f64());
+        let pause = BEAT.mul_f64(0.2 + 0.3 * fastrand::f64());
         drop(inner);
         sleep(pause).await;
     }

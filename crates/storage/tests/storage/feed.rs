@@ -120,6 +120,27 @@ async fn a_change_of_ones_own_is_known_when_it_is_told() {
     assert_eq!(judge(&feed, &before, "a"), Verdict::Outdated);
 }
 
+/// A promotion that a write has met, and no poll yet.
+#[tokio::test]
+async fn a_change_in_a_later_history_makes_nothing_of_the_last_one_fresh() {
+    let (_db, cluster) = database().await;
+    let slow = FeedConfig {
+        interval: Duration::from_millis(900),
+        bound: SOON,
+        ..FeedConfig::default()
+    };
+    let feed = feed_with(&cluster, slow).await;
+    let before = prove(&cluster, Freshness::Any).await;
+    assert_eq!(judge(&feed, &before, "b"), Verdict::Fresh);
+    let (changed, token) = change(&cluster, "a").await;
+    let later = Token {
+        timeline: token.timeline + 1,
+        ..token
+    };
+    feed.apply(&changed, later);
+    assert_ne!(judge(&feed, &before, "b"), Verdict::Fresh);
+}
+
 /// Numbers do not follow the order of commits: whoever asks for what is beyond the last one loses this.
 #[tokio::test]
 async fn a_change_that_is_committed_after_later_ones_is_not_lost() {
