@@ -1,5 +1,5 @@
-//! The way of one look-up: what is kept, if it can be shown to be right; else one load for all who ask; else, when nothing
-//! can be loaded, what is kept, marked stale.
+//! The way of one look-up: what is kept here, or by another process in Redis, if it can be shown to be right; else one load
+//! for all who ask; else, when nothing can be loaded, what is kept, marked stale.
 
 use std::{
     fmt,
@@ -17,6 +17,8 @@ use crate::{
     lifetime,
     memory::Memory,
     metric::{self, Lookup},
+    redis::RedisPool,
+    shared::{Shared, Turn},
 };
 
 /// Bodies beyond this are encoded away from the threads that serve requests.
@@ -84,6 +86,8 @@ impl<E: LoadError> Failure<E> {
 pub enum Source {
     /// It was in memory, and is right.
     Memory,
+    /// Another process loaded it, and it is right.
+    Redis,
     /// It was loaded, for this reader or one who asked at the same time.
     Load,
     /// It was kept, and may be wrong: nothing better is to be had.
@@ -104,6 +108,8 @@ pub struct Served {
 pub struct CacheConfig {
     /// The most that is kept in memory, in bytes (64 MiB).
     pub memory_bytes: u64,
+    /// What all keys in Redis begin with (`pnx:`). Entries of another form need another one.
+    pub prefix: String,
     /// Loads that run at the same time (32), over all keys. Others wait for up to `patience`.
     pub loads: usize,
     /// For how long (500 ms) a reader waits for a load where there is a copy to fall back to.
@@ -117,6 +123,7 @@ impl Default for CacheConfig {
     fn default() -> Self {
         Self {
             memory_bytes: 64 * 1024 * 1024,
+            prefix: "pnx:".into(),
             loads: 32,
             patience: Duration::from_millis(500),
             bound: Duration::from_secs(1),
@@ -130,6 +137,7 @@ pub struct Cache<E>(Arc<Inner<E>>);
 struct Inner<E> {
     config: CacheConfig,
     memory: Memory,
+    shared: Option<Shared>,
     flights: Arc<Flights<E>>,
     permits: Semaphore,
     clock: Arc<dyn Clock>,
@@ -153,11 +161,13 @@ impl<E: LoadError> fmt::Debug for Cache<E> {
 }
 
 impl<E: LoadError> Cache<E> {
-    /// An empty one. Its loads run in tasks of its own, which [`Cache::close`] waits for.
+    /// Nothing in memory yet, over Redis where there is one. Its loads run in tasks of its own, which [`Cache::close`]
+    /// waits for.
     #[must_use]
-    pub fn new(config: CacheConfig, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(config: CacheConfig, redis: Option<RedisPool>, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             memory: Memory::new(config.memory_bytes),
+            shared: redis.map(|pool| Shared::new(pool, &config.prefix)),
             flights: Arc::new(Flights::new()),
             permits: Semaphore::new(config.loads),
             clock,
@@ -168,22 +178,19 @@ impl<E: LoadError> Cache<E> {
 
     /// The answer under `key`.
     ///
-    /// `judge` says of an entry whether it is right for this reader; it is asked a few times, and must not wait. `load` begins a load, if
-    /// one is needed: it reads at least what the reader has seen, and all changes that `judge` knows of. It runs on when the
-    /// reader goes away.
+    /// `judge` says of an entry whether it is right for this reader; it is asked a few times, and must not wait. `load` begins
+    /// a load, if one is needed: it reads at least what the reader has seen, and all changes that `judge` knows of. It runs
+    /// on when the reader goes away.
     ///
     /// An entry that is right and has only aged is served while one load renews it. One that is not right is served, as
     /// [`Source::Stale`], when loading is not possible, or takes longer than [`CacheConfig::patience`].
     ///
     /// # Errors
     /// [`Failure`], where there is no copy, or where the error is the answer.
-    pub async fn get<F>(
-        &self,
-        key: &str,
-        judge: impl Fn(&Entry) -> Verdict,
-        load: impl FnOnce() -> F,
-    ) -> Result<Served, Failure<E>>
+    pub async fn get<J, L, F>(&self, key: &str, judge: J, load: L) -> Result<Served, Failure<E>>
     where
+        J: Fn(&Entry) -> Verdict + Clone + Send + Sync + 'static,
+        L: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let now = Instant::now();
@@ -198,7 +205,11 @@ impl<E: LoadError> Cache<E> {
         match (kept, verdict) {
             (Some(entry), Some(Verdict::Fresh)) => {
                 if lifetime::is_due(&entry, now, fastrand::f64()) {
-                    let _renewing = self.begin(&Arc::from(key), &mut Some(load));
+                    let old = Arc::clone(&entry);
+                    let is_newer = move |found: &Entry| {
+                        judge(found) == Verdict::Fresh && found.is_newer_than(&old)
+                    };
+                    let _renewing = self.begin(&Arc::from(key), is_newer, &mut Some(load));
                 }
                 let source = Source::Memory;
                 Ok(Served { entry, source })
@@ -221,28 +232,34 @@ impl<E: LoadError> Cache<E> {
     }
 
     /// Loads, or waits for who does so already.
-    async fn load<F>(
+    async fn load<J, L, F>(
         &self,
         key: &str,
         asked: Instant,
-        judge: impl Fn(&Entry) -> Verdict,
-        load: impl FnOnce() -> F,
+        judge: J,
+        load: L,
         copy: Option<Arc<Entry>>,
     ) -> Result<Served, Failure<E>>
     where
+        J: Fn(&Entry) -> Verdict + Clone + Send + Sync + 'static,
+        L: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let (key, mut load) = (Arc::from(key), Some(load));
         loop {
-            let (flight, is_ours) = self.begin(&key, &mut load);
+            let of_others = judge.clone();
+            let is_right = move |found: &Entry| {
+                of_others(found) == Verdict::Fresh && !found.has_aged(Instant::now())
+            };
+            let (flight, is_ours) = self.begin(&key, is_right, &mut load);
             let began = flight.began;
             let outcome = self.wait(flight.land(), copy.as_ref()).await;
-            let entry = match outcome {
+            let served = match outcome {
                 Some(Err(Failure::Abandoned)) if !is_ours => continue,
-                Some(Ok(entry)) if !is_ours => entry,
+                Some(Ok(served)) if !is_ours && served.source != Source::Stale => served,
                 outcome => return settle(outcome, copy),
             };
-            let is_recent = match judge(&entry) {
+            let is_recent = match judge(&served.entry) {
                 Verdict::Fresh => true,
                 // What changed after this reader asked he need not be shown.
                 Verdict::Outdated => began >= asked,
@@ -253,37 +270,45 @@ impl<E: LoadError> Cache<E> {
                 }
             };
             if is_recent {
-                return settle(Some(Ok(entry)), copy);
+                return Ok(served);
             }
         }
     }
 
     /// Loads for this reader, whoever else does so.
-    async fn load_alone<F>(
+    async fn load_alone<L, F>(
         &self,
         key: &str,
-        load: impl FnOnce() -> F,
+        load: L,
         copy: Option<Arc<Entry>>,
     ) -> Result<Served, Failure<E>>
     where
+        L: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
-        let loading = Arc::clone(&self.0).fill(key.into(), load());
+        let loading = Arc::clone(&self.0).fill_alone(key.into(), load);
         let loading = self.0.tasks.spawn(loading);
         let loading = async { loading.await.unwrap_or(Err(Failure::Abandoned)) };
         let outcome = self.wait(loading, copy.as_ref()).await;
         settle(outcome, copy)
     }
 
-    /// The load of `key` that is under way; else `load`, begun, and true.
-    fn begin<F>(&self, key: &Arc<str>, load: &mut Option<impl FnOnce() -> F>) -> (Flight<E>, bool)
+    /// The load of `key` that is under way; else `load`, begun, and true. Of what others have kept, `is_right` says whether it
+    /// does instead.
+    fn begin<L, F>(
+        &self,
+        key: &Arc<str>,
+        is_right: impl Fn(&Entry) -> bool + Send + Sync + 'static,
+        load: &mut Option<L>,
+    ) -> (Flight<E>, bool)
     where
+        L: FnOnce() -> F + Send + 'static,
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let inner = &self.0;
         let fill = || {
             let load = load.take().expect("a load is begun once");
-            Arc::clone(inner).fill(Arc::clone(key), load())
+            Arc::clone(inner).fill(Arc::clone(key), is_right, load)
         };
         inner.flights.find_or_begin(key, &inner.tasks, fill)
     }
@@ -302,29 +327,105 @@ impl<E: LoadError> Cache<E> {
 }
 
 impl<E: LoadError> Inner<E> {
-    /// Loads, and keeps what came of it.
-    async fn fill(
+    /// What another process has kept, if it is right; else loads, and keeps what came of it.
+    async fn fill<L, F>(
         self: Arc<Self>,
         key: Arc<str>,
-        load: impl Future<Output = Result<Fill, E>> + Send + 'static,
-    ) -> Outcome<E> {
+        is_right: impl Fn(&Entry) -> bool + Send + Sync,
+        load: L,
+    ) -> Outcome<E>
+    where
+        L: FnOnce() -> F + Send,
+        F: Future<Output = Result<Fill, E>> + Send,
+    {
+        let Some(shared) = &self.shared else {
+            return self.fill_alone(key, load).await;
+        };
+        let (lease, copy) = match shared.turn(&key, || self.now_ms(), is_right).await {
+            Turn::Found(entry) => {
+                let source = Source::Redis;
+                return Ok(self.keep(key, entry, source));
+            }
+            Turn::Ours(lease, copy) => (lease, copy),
+            Turn::Unknown(copy) => {
+                let loaded = self.load(load()).await;
+                return self.with_copy(key, loaded, copy);
+            }
+        };
+        match lease.during(self.load(load())).await {
+            Ok(entry) => {
+                // Nobody waits for Redis who has his answer.
+                let kept = entry.clone();
+                self.tasks.spawn(async move { lease.put(&kept).await });
+                Ok(self.keep(key, entry, Source::Load))
+            }
+            failed => {
+                self.tasks.spawn(lease.release());
+                self.with_copy(key, failed, copy)
+            }
+        }
+    }
+
+    /// Loads without asking what others have.
+    async fn fill_alone<L, F>(self: Arc<Self>, key: Arc<str>, load: L) -> Outcome<E>
+    where
+        L: FnOnce() -> F + Send,
+        F: Future<Output = Result<Fill, E>> + Send,
+    {
+        let entry = self.load(load()).await?;
+        if let Some(shared) = self.shared.clone() {
+            let (key, kept) = (Arc::clone(&key), entry.clone());
+            self.tasks
+                .spawn(async move { shared.put(&key, &kept).await });
+        }
+        Ok(self.keep(key, entry, Source::Load))
+    }
+
+    async fn load(
+        &self,
+        loading: impl Future<Output = Result<Fill, E>> + Send,
+    ) -> Result<Entry, Failure<E>> {
         let permit = timeout(self.config.patience, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             return Err(Failure::Overloaded);
         };
         let born = Instant::now();
-        let mut fill = load.await.map_err(|error| Failure::Load(Arc::new(error)))?;
+        let mut fill = loading
+            .await
+            .map_err(|error| Failure::Load(Arc::new(error)))?;
         fill.fresh_for = lifetime::jittered(fill.fresh_for, fastrand::f64());
-        let now_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
-        let entry = if fill.body.len() > LONG {
-            let making = tokio::task::spawn_blocking(move || Entry::new(&fill, born, now_ms));
-            making.await.map_err(|_| Failure::Abandoned)??
-        } else {
-            Entry::new(&fill, born, now_ms)?
-        };
+        let now_ms = self.now_ms();
+        if fill.body.len() <= LONG {
+            return Ok(Entry::new(&fill, born, now_ms)?);
+        }
+        let making = tokio::task::spawn_blocking(move || Entry::new(&fill, born, now_ms));
+        Ok(making.await.map_err(|_| Failure::Abandoned)??)
+    }
+
+    /// What was loaded; where that was not possible, the copy that others have left.
+    fn with_copy(
+        &self,
+        key: Arc<str>,
+        loaded: Result<Entry, Failure<E>>,
+        copy: Option<Entry>,
+    ) -> Outcome<E> {
+        match (loaded, copy) {
+            (Ok(entry), _) => Ok(self.keep(key, entry, Source::Load)),
+            (Err(failure), Some(copy)) if failure.is_unavailable() => {
+                Ok(self.keep(key, copy, Source::Stale))
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+
+    fn keep(&self, key: Arc<str>, entry: Entry, source: Source) -> Served {
         let entry = Arc::new(entry);
         self.memory.put(key, Arc::clone(&entry));
-        Ok(entry)
+        Served { entry, source }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0)
     }
 }
 
@@ -334,9 +435,11 @@ fn settle<E: LoadError>(
     copy: Option<Arc<Entry>>,
 ) -> Result<Served, Failure<E>> {
     let failure = match outcome {
-        Some(Ok(entry)) => {
-            let source = Source::Load;
-            return Ok(Served { entry, source });
+        Some(Ok(served)) => {
+            if served.source == Source::Stale {
+                metric::count_stale();
+            }
+            return Ok(served);
         }
         Some(Err(failure)) => Some(failure),
         None => None,

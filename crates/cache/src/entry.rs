@@ -200,6 +200,18 @@ impl Entry {
         now.saturating_duration_since(self.born)
     }
 
+    /// Whether it is not as good as new any more.
+    #[must_use]
+    pub fn has_aged(&self, now: Instant) -> bool {
+        self.age(now) >= self.fresh_for()
+    }
+
+    /// Whether it was filled later than `other`, by the clocks of who filled them.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        self.head.filled_at_ms > other.head.filled_at_ms
+    }
+
     /// What is left of the time for which it may be served.
     #[must_use]
     pub fn left(&self, now: Instant) -> Duration {

@@ -9,9 +9,9 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::{Failure, entry::Entry};
+use crate::{Failure, Served};
 
-pub(crate) type Outcome<E> = Result<Arc<Entry>, Failure<E>>;
+pub(crate) type Outcome<E> = Result<Served, Failure<E>>;
 
 /// One load.
 pub(crate) struct Flight<E> {

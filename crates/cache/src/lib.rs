@@ -51,6 +51,7 @@ mod lifetime;
 mod memory;
 mod metric;
 pub mod redis;
+mod shared;
 
 pub use cache::{Cache, CacheConfig, Failure, LoadError, Served, Source, Verdict};
 pub use config::{ConfigError, Password, RedisConfig};

@@ -11,7 +11,11 @@ mod faults;
 mod kept;
 #[path = "cache/monitoring.rs"]
 mod monitoring;
+#[path = "cache/origin.rs"]
+mod origin;
 #[path = "cache/secrets.rs"]
 mod secrets;
+#[path = "cache/shared.rs"]
+mod shared;
 #[path = "cache/support.rs"]
 mod support;

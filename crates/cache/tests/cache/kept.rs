@@ -1,106 +1,11 @@
 //! What is kept, and when it is served: one promise a test.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+use std::time::Duration;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use prepnexus_cache::{CacheConfig, Encoding, Entry, Failure, Fill, Source, Verdict};
+use tokio::time::sleep;
 
-use prepnexus_cache::{
-    Cache, CacheConfig, Encoding, Entry, Failure, Fill, LoadError, Served, Source, Verdict,
-};
-use prepnexus_domain::SystemClock;
-use tokio::{sync::Semaphore, time::sleep};
-
-const SOON: Duration = Duration::from_secs(30);
-
-#[derive(Debug, PartialEq)]
-enum Fault {
-    Away,
-    Wrong,
-}
-
-impl LoadError for Fault {
-    fn is_unavailable(&self) -> bool {
-        *self == Self::Away
-    }
-}
-
-type Kept = Cache<Fault>;
-
-fn cache(config: CacheConfig) -> Kept {
-    Kept::new(config, Arc::new(SystemClock))
-}
-
-/// A source that counts its loads and lets each wait for a permit.
-#[derive(Clone)]
-struct Origin {
-    loads: Arc<AtomicU32>,
-    gate: Arc<Semaphore>,
-}
-
-impl Origin {
-    fn open() -> Self {
-        Self::with_permits(Semaphore::MAX_PERMITS)
-    }
-
-    fn closed() -> Self {
-        Self::with_permits(0)
-    }
-
-    fn with_permits(permits: usize) -> Self {
-        Self {
-            loads: Arc::default(),
-            gate: Arc::new(Semaphore::new(permits)),
-        }
-    }
-
-    fn loads(&self) -> u32 {
-        self.loads.load(Ordering::SeqCst)
-    }
-
-    /// The number of the load is the answer.
-    async fn load(self) -> Result<Fill, Fault> {
-        let number = self.loads.fetch_add(1, Ordering::SeqCst) + 1;
-        self.gate.acquire().await.unwrap().forget();
-        Ok(answer(&number.to_string()))
-    }
-
-    async fn wait_for_loads(&self, count: u32) {
-        let began = Instant::now();
-        while self.loads() < count {
-            assert!(began.elapsed() < SOON, "{} loads", self.loads());
-            sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
-fn answer(text: &str) -> Fill {
-    Fill {
-        body: text.into(),
-        fresh_for: Duration::from_secs(600),
-        keep_for: Duration::from_secs(3_600),
-        ..Fill::default()
-    }
-}
-
-fn text(served: &Served) -> String {
-    String::from_utf8(served.entry.body(Encoding::Identity).unwrap().to_vec()).unwrap()
-}
-
-fn fresh(_: &Entry) -> Verdict {
-    Verdict::Fresh
-}
-
-async fn get(cache: &Kept, source: &Origin, verdict: Verdict) -> (String, Source) {
-    let served = cache.get("k", |_| verdict, || source.clone().load()).await;
-    let served = served.unwrap();
-    (text(&served), served.source)
-}
+use crate::origin::{Fault, Origin, answer, cache, fresh, get, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_readers_of_one_cold_key_cost_one_load() {
@@ -126,7 +31,8 @@ async fn a_thousand_readers_of_one_cold_key_cost_one_load() {
 #[tokio::test]
 async fn a_load_goes_on_when_who_began_it_goes_away() {
     let (cache, source) = (cache(CacheConfig::default()), Origin::closed());
-    let load = || source.clone().load();
+    let begun = source.clone();
+    let load = || begun.load();
     let reading = cache.get("k", fresh, load);
     tokio::select! {
         served = reading => panic!("{served:?}"),
@@ -190,14 +96,14 @@ async fn when_nothing_can_be_loaded_what_is_kept_is_served_and_marked() {
     get(&cache, &Origin::open(), Verdict::Fresh).await;
     for verdict in [Verdict::Outdated, Verdict::Unproven, Verdict::Behind] {
         let away = || async { Err(Fault::Away) };
-        let served = cache.get("k", |_| verdict, away).await.unwrap();
+        let served = cache.get("k", move |_| verdict, away).await.unwrap();
         assert_eq!(
             (text(&served).as_str(), served.source),
             ("1", Source::Stale)
         );
         // An error that is the answer is not hidden by an old one.
         let wrong = || async { Err(Fault::Wrong) };
-        let failure = cache.get("k", |_| verdict, wrong).await.unwrap_err();
+        let failure = cache.get("k", move |_| verdict, wrong).await.unwrap_err();
         assert!(
             matches!(&failure, Failure::Load(fault) if **fault == Fault::Wrong),
             "{failure}"
