@@ -225,7 +225,7 @@ impl<E: LoadError> Cache<E> {
         self.0.memory.size()
     }
 
-    /// Waits for loads that are under way. No other may be begun.
+    /// Waits for the loads that are under way, and for what they keep in Redis.
     pub async fn close(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -412,7 +412,11 @@ impl<E: LoadError> Inner<E> {
         match (loaded, copy) {
             (Ok(entry), _) => Ok(self.keep(key, entry, Source::Load)),
             (Err(failure), Some(copy)) if failure.is_unavailable() => {
-                Ok(self.keep(key, copy, Source::Stale))
+                let source = Source::Stale;
+                Ok(match self.memory.get(&key) {
+                    Some(entry) if entry.is_newer_than(&copy) => Served { entry, source },
+                    _ => self.keep(key, copy, source),
+                })
             }
             (Err(failure), _) => Err(failure),
         }
