@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
-use prepnexus_devstack::{Stack, StackConfig};
 use prepnexus_storage::{Cluster, ClusterConfig, Error, Freshness, NodeState, Role, Token};
 use prepnexus_testkit::{TestDb, wait_until};
 use tokio::task::JoinSet;
 
-use crate::support::{SOON, blocking, cluster, wait_for_node, with_node};
+use crate::support::{SOON, blocking, cluster, synchronous_stack, wait_for_node, with_node};
 
 #[path = "../../examples/ledger/service.rs"]
 mod service;
@@ -23,18 +22,6 @@ use service::{Ledger, LedgerError, Receipt};
 const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
 const OPENING_CENTS: i64 = 1_000;
 const SENDERS: usize = 4;
-
-/// A primary whose commits wait for its replica, so that no promotion loses what was confirmed.
-async fn synchronous_stack() -> (Stack, TestDb) {
-    let config = StackConfig {
-        replicas: 1,
-        synchronous: true,
-        ..StackConfig::for_tests()
-    };
-    let stack = blocking(move || Stack::start(config).unwrap()).await;
-    let db = TestDb::on(&stack).await;
-    (stack, db)
-}
 
 /// All nodes, as the role that may make tables.
 fn config(db: &TestDb) -> ClusterConfig {

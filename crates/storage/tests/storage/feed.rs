@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use prepnexus_devstack::{PgNode, StackConfig};
+use prepnexus_devstack::PgNode;
 use prepnexus_storage::{
     ChangeFeed, Cluster, FeedConfig, Freshness, NodeState, Role, Token,
     feed::{Change, Proof, Tag, Verdict, prune_changes},
     record_change,
 };
-use prepnexus_testkit::{TestDb, wait_until};
+use prepnexus_testkit::wait_until;
 use tokio::sync::oneshot;
 
 use crate::support::{
-    SOON, blocking, cluster, database, own_stack, patience, wait_for_node, watchful, with_node,
+    SOON, cluster, database, own_stack, patience, synchronous_stack, wait_for_node, watchful,
+    with_node,
 };
 
 /// A feed that calls something fresh.
@@ -256,16 +257,45 @@ async fn without_an_answer_nothing_is_fresh_and_then_it_is_again() {
     feed.close().await;
 }
 
+/// While it waits for its standby a commit is in the flushed log, and nobody sees it: what its token names was reached
+/// before it can be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_commit_that_was_flushed_long_before_it_was_seen_is_not_covered() {
+    let (stack, db) = synchronous_stack().await;
+    let (here, there) = (cluster(db.config()).await, cluster(db.config()).await);
+    // Polled when it is told, and not in between.
+    let config = FeedConfig {
+        interval: SOON,
+        bound: SOON,
+        ..FeedConfig::default()
+    };
+    let feed = ChangeFeed::start(here.clone(), config);
+    let polled = async || {
+        feed.hint();
+        is_well(&feed)
+    };
+    wait_until("a watermark", SOON, polled).await;
+    let before = prove(&here, Freshness::Any).await;
+    with_node(stack.replica(0), PgNode::freeze).await;
+    let writing = tokio::spawn(async move { change(&there, "a").await });
+    // The write, and the feed's beat.
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    wait_until("both waits", SOON, async || db.psql(waits).await == "2").await;
+    feed.next_poll().await;
+    feed.next_poll().await;
+    with_node(stack.replica(0), PgNode::thaw).await;
+    let (_, token) = writing.await.unwrap();
+    let verdict = feed.judge(&before, &[Tag::new("a")], Some(token));
+    assert_eq!(verdict, Verdict::Behind);
+    feed.next_poll().await;
+    assert_eq!(judge(&feed, &before, "a"), Verdict::Outdated);
+    feed.close().await;
+}
+
 /// A former primary, alone on its side of a cut, answers every question. It can't commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_is_cut_off_from_its_standby_feeds_nobody() {
-    let config = StackConfig {
-        replicas: 1,
-        synchronous: true,
-        ..StackConfig::for_tests()
-    };
-    let stack = blocking(move || prepnexus_devstack::Stack::start(config).unwrap()).await;
-    let db = TestDb::on(&stack).await;
+    let (stack, db) = synchronous_stack().await;
     let cluster = cluster(db.config()).await;
     let feed = feed(&cluster).await;
     let proof = prove(&cluster, Freshness::Any).await;

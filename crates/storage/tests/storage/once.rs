@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use prepnexus_devstack::{PgNode, Stack, StackConfig};
+use prepnexus_devstack::PgNode;
 use prepnexus_storage::{Cluster, Committed, Deadline, Error, NodeState, Role, Tx};
 use prepnexus_testkit::{TestDb, wait_until};
 
 use crate::support::{
-    SOON, blocking, cluster, is_running, item_names, make_items, patience, slow_items,
+    SOON, cluster, is_running, item_names, make_items, patience, slow_items, synchronous_stack,
     wait_for_node, with_node,
 };
 
@@ -58,23 +58,11 @@ async fn a_session_that_is_ended_during_commit_is_resolved_by_its_key() {
     assert_eq!(attempts.load(Ordering::Relaxed), 2);
 }
 
-/// A stack whose commits wait for the one replica.
-async fn synchronous() -> (Stack, TestDb) {
-    let config = StackConfig {
-        replicas: 1,
-        synchronous: true,
-        ..StackConfig::for_tests()
-    };
-    let stack = blocking(move || Stack::start(config).unwrap()).await;
-    let db = TestDb::on(&stack).await;
-    make_items(&db).await;
-    (stack, db)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_gave_up_waiting_for_its_standby_is_unknown_although_the_server_reports_success()
  {
-    let (stack, db) = synchronous().await;
+    let (stack, db) = synchronous_stack().await;
+    make_items(&db).await;
     let cluster = cluster(db.config()).await;
     let gives_up = async |name: &'static str| {
         with_node(stack.replica(0), PgNode::freeze).await;
@@ -109,7 +97,8 @@ async fn a_commit_that_gave_up_waiting_for_its_standby_is_unknown_although_the_s
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_confirms_nothing_that_its_standby_does_not_have() {
-    let (stack, db) = synchronous().await;
+    let (stack, db) = synchronous_stack().await;
+    make_items(&db).await;
     let cluster = cluster(db.config()).await;
     with_node(stack.replica(0), PgNode::freeze).await;
     let attempts = AtomicU32::new(0);

@@ -133,6 +133,18 @@ pub(crate) async fn own_stack(replicas: usize) -> (Stack, TestDb) {
     (stack, db)
 }
 
+/// A stack whose commits wait for its one replica, so that no promotion loses what was confirmed.
+pub(crate) async fn synchronous_stack() -> (Stack, TestDb) {
+    let config = StackConfig {
+        replicas: 1,
+        synchronous: true,
+        ..StackConfig::for_tests()
+    };
+    let stack = blocking(move || Stack::start(config).unwrap()).await;
+    let db = TestDb::on(&stack).await;
+    (stack, db)
+}
+
 /// Does what blocks away from the runtime's threads.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
