@@ -47,6 +47,9 @@ pub(crate) struct Node {
     last_error: Mutex<Option<String>>,
 }
 
+/// What a request waits for that waits for the pool.
+const CONNECTION: &str = "a connection";
+
 /// The pool of one node in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -105,6 +108,12 @@ impl Node {
     /// A connection from the pool, within `deadline`; at once an error when the queue is full, and an
     /// error as soon as the node is found to be away.
     pub(crate) async fn acquire(self: &Arc<Self>, deadline: Deadline) -> Result<Lease, Error> {
+        // The pool may have one at once, and the statement would fail.
+        if deadline.has_passed() {
+            return Err(Error::Deadline {
+                waiting_for: CONNECTION,
+            });
+        }
         let place = Place::take(self).ok_or_else(|| Error::Saturated {
             node: self.label.clone(),
         })?;
@@ -140,9 +149,7 @@ impl Node {
         let began = Instant::now();
         let present = self.generations.present();
         let outcome = if present.number == generation {
-            deadline
-                .limit("a connection", present.outlast(getting))
-                .await?
+            deadline.limit(CONNECTION, present.outlast(getting)).await?
         } else {
             None
         };
