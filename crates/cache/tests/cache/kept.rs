@@ -1,11 +1,13 @@
 //! What is kept, and when it is served: one promise a test.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prepnexus_cache::{CacheConfig, Encoding, Entry, Failure, Fill, Source, Verdict};
-use tokio::time::sleep;
 
-use crate::origin::{Fault, Origin, answer, cache, fresh, get, text};
+use crate::{
+    origin::{Fault, Origin, answer, cache, fresh, get, text},
+    support::until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_readers_of_one_cold_key_cost_one_load() {
@@ -122,8 +124,9 @@ async fn past_its_time_nothing_is_served_however_fresh_it_seems() {
             ..answer("short")
         })
     };
-    cache.get("k", fresh, short).await.unwrap();
-    sleep(Duration::from_millis(30)).await;
+    let served = cache.get("k", fresh, short).await.unwrap();
+    let is_over = async || Ok(served.entry.left(Instant::now()).is_zero());
+    until("its end", is_over).await.unwrap();
     let away = || async { Err(Fault::Away) };
     assert!(cache.get("k", fresh, away).await.is_err());
 }
@@ -219,7 +222,9 @@ async fn no_more_loads_run_at_once_than_may() {
         })
         .collect();
     source.wait_for_loads(2).await;
-    sleep(Duration::from_millis(100)).await;
+    // The other two are turned away while these run.
+    let ended = async || Ok(readers.iter().filter(|reader| reader.is_finished()).count() == 2);
+    until("two readers", ended).await.unwrap();
     assert_eq!(source.loads(), 2);
     source.gate.add_permits(2);
     let mut overloaded = 0;

@@ -7,16 +7,16 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use prepnexus_cache::{
     Cache, CacheConfig, Encoding, Entry, Fill, LoadError, Served, Source, Verdict,
 };
 use prepnexus_domain::SystemClock;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::sync::Semaphore;
 
-const SOON: Duration = Duration::from_secs(30);
+use crate::support::until;
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Fault {
@@ -71,11 +71,8 @@ impl Origin {
     }
 
     pub(crate) async fn wait_for_loads(&self, count: u32) {
-        let began = Instant::now();
-        while self.loads() < count {
-            assert!(began.elapsed() < SOON, "{} loads", self.loads());
-            sleep(Duration::from_millis(1)).await;
-        }
+        let are_there = async || Ok(self.loads() >= count);
+        until("the loads", are_there).await.unwrap();
     }
 }
 

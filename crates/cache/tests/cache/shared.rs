@@ -2,16 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Result;
 use prepnexus_cache::{CacheConfig, Encoding, Entry, RedisConfig, RedisPool, Source, Verdict};
 use prepnexus_domain::SystemClock;
-use tokio::time::sleep;
 
 use crate::{
     origin::{Fault, Kept, Origin, fresh, get, text},
-    support::Redis,
+    support::{Redis, until},
 };
 
 const KEY: &str = "pnx:{k}";
@@ -90,8 +89,15 @@ async fn a_lease_lasts_as_long_as_its_load() -> Result<()> {
     let origin = Origin::closed();
     let late = async {
         origin.wait_for_loads(1).await;
-        // Longer than a lease that nobody renews.
-        sleep(Duration::from_millis(1_500)).await;
+        // Renewed so often that it is older than one that nobody renews.
+        let (mut left, mut renewals) = (i64::MAX, 0);
+        let is_old = async || {
+            let before = left;
+            left = redis.server.cli(&["PTTL", LEASE])?.trim().parse()?;
+            renewals += u32::from(left > before);
+            Ok(renewals >= 4)
+        };
+        until("four renewals", is_old).await.unwrap();
         origin.gate.add_permits(2);
     };
     let (answers, ()) = tokio::join!(crowd(&processes, &origin, 2), late);
