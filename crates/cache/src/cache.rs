@@ -354,10 +354,11 @@ impl<E: LoadError> Inner<E> {
         };
         match lease.during(self.load(load())).await {
             Ok(entry) => {
+                let served = self.keep(key, entry, Source::Load);
                 // Nobody waits for Redis who has his answer.
-                let kept = entry.clone();
+                let kept = Arc::clone(&served.entry);
                 self.tasks.spawn(async move { lease.put(&kept).await });
-                Ok(self.keep(key, entry, Source::Load))
+                Ok(served)
             }
             failed => {
                 self.tasks.spawn(lease.release());
@@ -373,12 +374,13 @@ impl<E: LoadError> Inner<E> {
         F: Future<Output = Result<Fill, E>> + Send,
     {
         let entry = self.load(load()).await?;
+        let served = self.keep(Arc::clone(&key), entry, Source::Load);
         if let Some(shared) = self.shared.clone() {
-            let (key, kept) = (Arc::clone(&key), entry.clone());
+            let kept = Arc::clone(&served.entry);
             self.tasks
                 .spawn(async move { shared.put(&key, &kept).await });
         }
-        Ok(self.keep(key, entry, Source::Load))
+        Ok(served)
     }
 
     async fn load(

@@ -19,7 +19,10 @@
 //!
 //! All numbers are little-endian. Bytes that are anything else are no entry: whatever is found in Redis.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::AtomicU64,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -50,12 +53,13 @@ pub struct Fill {
 }
 
 /// A kept answer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Entry {
     bytes: Bytes,
     head: Head,
     /// When it was filled, on this process's clock.
     born: Instant,
+    memo: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +120,7 @@ impl Entry {
             bytes: bytes.into(),
             head,
             born,
+            memo: AtomicU64::new(0),
         })
     }
 
@@ -140,6 +145,7 @@ impl Entry {
             head,
             // Before this machine was started: as old as can be told.
             born: now.checked_sub(age).unwrap_or(now),
+            memo: AtomicU64::new(0),
         })
         .filter(|_| age <= Duration::from_millis(head.keep_ms.into()))
     }
@@ -186,6 +192,12 @@ impl Entry {
     pub fn note(&self) -> &[u8] {
         let at = self.head.proof_at() + usize::from(self.head.proof);
         &self.bytes[at..at + usize::from(self.head.note)]
+    }
+
+    /// A number that the judge may keep with it in this process, to be quicker next time; 0 at first.
+    #[must_use]
+    pub fn memo(&self) -> &AtomicU64 {
+        &self.memo
     }
 
     /// Whether it says that there is no such thing.

@@ -35,7 +35,10 @@ mod tail;
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -118,6 +121,8 @@ struct Inner {
 struct State {
     epoch: Option<Epoch>,
     events: Events,
+    /// Rises with all that may outdate a value: another epoch, a change, one that is forgotten.
+    version: u64,
     /// That of the last poll: the next one asks for what this does not see.
     snapshot: Snapshot,
     beat: i64,
@@ -137,10 +142,11 @@ struct State {
 }
 
 impl State {
-    fn unknown() -> Self {
+    fn unknown(version: u64) -> Self {
         Self {
             epoch: None,
             events: Events::default(),
+            version,
             snapshot: Snapshot::NOTHING,
             beat: 0,
             polled: None,
@@ -149,6 +155,11 @@ impl State {
             flushed: 0,
             covered: 0,
         }
+    }
+
+    /// Nothing is known any more.
+    fn forget_all(&mut self) {
+        *self = Self::unknown(self.version + 1);
     }
 
     /// All that was acknowledged before this moment is known.
@@ -180,7 +191,7 @@ impl ChangeFeed {
     pub fn start(cluster: Cluster, config: FeedConfig) -> Self {
         let inner = Arc::new(Inner {
             config,
-            state: RwLock::new(State::unknown()),
+            state: RwLock::new(State::unknown(1)),
             poll_now: Notify::new(),
             polls: watch::Sender::new(0),
             tasks: TaskTracker::new(),
@@ -195,6 +206,22 @@ impl ChangeFeed {
     /// A few look-ups in memory: nothing is asked, and nothing waited for.
     #[must_use]
     pub fn judge(&self, proof: &Proof, tags: &[Tag], token: Option<Token>) -> Verdict {
+        let evidence = || Some((proof.clone(), tags.iter().copied()));
+        self.judge_again(&AtomicU64::new(0), evidence, token)
+    }
+
+    /// As [`ChangeFeed::judge`], for a value that is judged again and again: `memo`, 0 at first, is kept with it, and while
+    /// nothing has changed the `evidence`, its proof and its tags, is not looked at. Without evidence it is outdated.
+    #[must_use]
+    pub fn judge_again<T>(
+        &self,
+        memo: &AtomicU64,
+        evidence: impl FnOnce() -> Option<(Proof, T)>,
+        token: Option<Token>,
+    ) -> Verdict
+    where
+        T: IntoIterator<Item = Tag>,
+    {
         let now = Instant::now();
         let state = self.0.state();
         let (Some(epoch), Some(watermark)) = (state.epoch, state.watermark()) else {
@@ -203,8 +230,14 @@ impl ChangeFeed {
         if now.saturating_duration_since(watermark) > self.0.config.bound {
             return Verdict::Unproven;
         }
-        if proof.epoch() != epoch || !state.events.are_seen_by(proof.snapshot(), tags) {
-            return Verdict::Outdated;
+        if memo.load(Ordering::Relaxed) != state.version {
+            let seen = evidence().is_some_and(|(proof, tags)| {
+                proof.epoch() == epoch && state.events.are_seen_by(proof.snapshot(), tags)
+            });
+            if !seen {
+                return Verdict::Outdated;
+            }
+            memo.store(state.version, Ordering::Relaxed);
         }
         let holds = |token: Token| Epoch::from(token) == epoch && token.position < state.covered;
         if token.is_none_or(holds) {
@@ -223,10 +256,12 @@ impl ChangeFeed {
         };
         if epoch == token.into() {
             let tags = change.tags.iter().copied();
-            state.events.note(change.xid, tags, Instant::now());
+            if state.events.note(change.xid, tags, Instant::now()) {
+                state.version += 1;
+            }
         } else if epoch.system_id != token.system_id || epoch.timeline < token.timeline {
             // It was written in another history than is followed: what is known is past.
-            *state = State::unknown();
+            state.forget_all();
             self.hint();
         }
     }

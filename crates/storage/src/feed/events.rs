@@ -28,8 +28,14 @@ impl Events {
         }
     }
 
-    /// Notes that the transaction `xid` changed what is under `tags`; again is not twice.
-    pub(super) fn note(&mut self, xid: u64, tags: impl IntoIterator<Item = Tag>, now: Instant) {
+    /// Notes that the transaction `xid` changed what is under `tags`; again is not twice. Whether any of it is new.
+    pub(super) fn note(
+        &mut self,
+        xid: u64,
+        tags: impl IntoIterator<Item = Tag>,
+        now: Instant,
+    ) -> bool {
+        let known = self.heard.len();
         for tag in tags {
             let xids = self.by_tag.entry(tag).or_default();
             if !xids.contains(&xid) {
@@ -37,10 +43,12 @@ impl Events {
                 self.heard.push_back((now, xid, tag));
             }
         }
+        self.heard.len() > known
     }
 
-    /// Forgets what was heard of longer than `retention` ago, and the oldest beyond `most`.
-    pub(super) fn forget(&mut self, retention: Duration, most: usize, now: Instant) {
+    /// Forgets what was heard of longer than `retention` ago, and the oldest beyond `most`. Whether that was anything.
+    pub(super) fn forget(&mut self, retention: Duration, most: usize, now: Instant) -> bool {
+        let known = self.heard.len();
         while let Some(&(at, xid, tag)) = self.heard.front() {
             let is_old = now.saturating_duration_since(at) > retention;
             if !is_old && self.heard.len() <= most {
@@ -55,15 +63,20 @@ impl Events {
                 }
             }
         }
+        self.heard.len() < known
     }
 
     /// Whether a value under `tags` contains every change of them that is known, or was forgotten.
-    pub(super) fn are_seen_by(&self, snapshot: &Snapshot, tags: &[Tag]) -> bool {
-        let seen = |tag: &Tag| {
-            let xids = self.by_tag.get(tag);
+    pub(super) fn are_seen_by(
+        &self,
+        snapshot: &Snapshot,
+        tags: impl IntoIterator<Item = Tag>,
+    ) -> bool {
+        let seen = |tag: Tag| {
+            let xids = self.by_tag.get(&tag);
             xids.is_none_or(|xids| xids.iter().all(|xid| snapshot.sees(*xid)))
         };
-        snapshot.xmin() > self.floor && tags.iter().all(seen)
+        snapshot.xmin() > self.floor && tags.into_iter().all(seen)
     }
 
     #[cfg(test)]
@@ -90,7 +103,7 @@ mod tests {
     fn a_change_outdates_what_has_its_tag_and_does_not_see_it() {
         let (mut events, now) = (Events::default(), Instant::now());
         events.note(15, tags(&["post:1", "posts"]), now);
-        let fresh = |text: &str, names: &[&str]| events.are_seen_by(&snapshot(text), &tags(names));
+        let fresh = |text: &str, names: &[&str]| events.are_seen_by(&snapshot(text), tags(names));
         assert!(!fresh("10:20:15", &["post:1"]), "it ran");
         assert!(!fresh("10:15:", &["posts", "x"]), "it had not begun");
         assert!(fresh("10:20:11", &["post:1"]), "it had ended");
@@ -105,9 +118,9 @@ mod tests {
             events.note(xid, tags(&["a"]), now);
         }
         assert_eq!(events.len(), 3);
-        assert!(!events.are_seen_by(&snapshot("11:18:12"), &tags(&["a"])));
-        assert!(!events.are_seen_by(&snapshot("13:17:"), &tags(&["a"])));
-        assert!(events.are_seen_by(&snapshot("13:18:13,16"), &tags(&["a"])));
+        assert!(!events.are_seen_by(&snapshot("11:18:12"), tags(&["a"])));
+        assert!(!events.are_seen_by(&snapshot("13:17:"), tags(&["a"])));
+        assert!(events.are_seen_by(&snapshot("13:18:13,16"), tags(&["a"])));
     }
 
     #[test]
@@ -117,9 +130,9 @@ mod tests {
         events.note(20, tags(&["b"]), start + Duration::from_secs(5));
         events.forget(Duration::from_secs(6), 10, start + Duration::from_secs(7));
         assert_eq!(events.len(), 1);
-        assert!(!events.are_seen_by(&snapshot("15:15:"), &tags(&["a"])));
-        assert!(!events.are_seen_by(&snapshot("15:15:"), &tags(&["c"])));
-        assert!(events.are_seen_by(&snapshot("16:16:"), &tags(&["a"])));
+        assert!(!events.are_seen_by(&snapshot("15:15:"), tags(&["a"])));
+        assert!(!events.are_seen_by(&snapshot("15:15:"), tags(&["c"])));
+        assert!(events.are_seen_by(&snapshot("16:16:"), tags(&["a"])));
         events.note(21, tags(&["c", "d"]), start);
         events.forget(Duration::from_secs(60), 1, start);
         assert_eq!((events.len(), events.floor), (1, 21));

@@ -136,9 +136,10 @@ impl Inner {
             state.begin(epoch, &answer);
         }
         state.take_in(answer, began);
-        state
-            .events
-            .forget(self.config.retention, self.config.most, began);
+        let (retention, most) = (self.config.retention, self.config.most);
+        if state.events.forget(retention, most, began) {
+            state.version += 1;
+        }
         Ok(())
     }
 }
@@ -152,7 +153,7 @@ impl State {
             // Earlier ones may have been pruned, or cut off here.
             events: Events::since(oldest.unwrap_or(0)),
             beat: answer.beat,
-            ..Self::unknown()
+            ..Self::unknown(self.version + 1)
         };
     }
 
@@ -164,7 +165,9 @@ impl State {
             self.alive = self.alive.max(Some(last));
         }
         for (xid, tags) in answer.changes {
-            self.events.note(xid, tags, began);
+            if self.events.note(xid, tags, began) {
+                self.version += 1;
+            }
         }
         self.snapshot = answer.snapshot;
         self.beat = answer.beat;

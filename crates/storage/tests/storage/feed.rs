@@ -1,6 +1,6 @@
 //! The change feed: what is called fresh, and what must not be.
 
-use std::time::Duration;
+use std::{cell::Cell, sync::atomic::AtomicU64, time::Duration};
 
 use prepnexus_devstack::PgNode;
 use prepnexus_storage::{
@@ -103,6 +103,37 @@ async fn what_another_process_changed_is_outdated_and_what_was_read_later_is_fre
     let after = prove(&here, Freshness::Any).await;
     assert_eq!(judge(&feed, &after, "a"), Verdict::Fresh);
     assert_eq!(Proof::from_bytes(&after.to_bytes()), Some(after));
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn a_value_that_was_judged_is_looked_at_again_only_after_a_change() {
+    let (_db, cluster) = database().await;
+    let feed = feed(&cluster).await;
+    let proof = prove(&cluster, Freshness::Any).await;
+    let (memo, looks) = (AtomicU64::new(0), Cell::new(0));
+    let judge_again = || {
+        let evidence = || {
+            looks.set(looks.get() + 1);
+            Some((proof.clone(), [Tag::new("a")]))
+        };
+        feed.judge_again(&memo, evidence, None)
+    };
+    for (changed, verdict, looked) in [
+        (None, Verdict::Fresh, 1),
+        (None, Verdict::Fresh, 1),
+        (Some("b"), Verdict::Fresh, 2),
+        (None, Verdict::Fresh, 2),
+        (Some("a"), Verdict::Outdated, 3),
+        (None, Verdict::Outdated, 4),
+    ] {
+        if let Some(tag) = changed {
+            let (change, token) = change(&cluster, tag).await;
+            feed.apply(&change, token);
+        }
+        assert_eq!(judge_again(), verdict);
+        assert_eq!(looks.get(), looked);
+    }
     feed.close().await;
 }
 
