@@ -1,11 +1,8 @@
 //! `api keys`: the only way a key is made.
 
-use std::sync::Arc;
-
 use anyhow::Context;
-use prepnexus_content::Content;
-use prepnexus_domain::SystemClock;
-use prepnexus_storage::{Cluster, ClusterConfig};
+use prepnexus_content::Keys;
+use prepnexus_storage::{Cluster, ClusterConfig, Deadline};
 
 use crate::args::KeysCommand;
 
@@ -15,17 +12,16 @@ pub(crate) fn run(command: &KeysCommand, config: &ClusterConfig) -> anyhow::Resu
         .build()?;
     runtime.block_on(async {
         let cluster = Cluster::start(config).context("the database settings can't be used")?;
-        let content = Content::new(cluster.clone(), None, Arc::new(SystemClock));
-        let outcome = execute(command, &content).await;
+        let outcome = execute(command, &Keys::new(cluster.clone()), cluster.deadline()).await;
         cluster.close().await;
         outcome
     })
 }
 
-async fn execute(command: &KeysCommand, content: &Content) -> anyhow::Result<()> {
+async fn execute(command: &KeysCommand, keys: &Keys, deadline: Deadline) -> anyhow::Result<()> {
     match command {
         KeysCommand::Create { role, name } => {
-            let new = content.create_key(name, *role, content.deadline()).await?;
+            let new = keys.create(name, *role, deadline).await?;
             eprintln!(
                 "key {} ({}, {}); it is shown this once:",
                 new.key.id, new.key.role, new.key.name
@@ -37,7 +33,7 @@ async fn execute(command: &KeysCommand, content: &Content) -> anyhow::Result<()>
                 "{:>6}  {:<7}  {:<20}  {:<20}  name",
                 "id", "role", "created", "revoked"
             );
-            for key in content.list_keys(content.deadline()).await? {
+            for key in keys.list(deadline).await? {
                 let revoked = key
                     .revoked_at
                     .map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"));
@@ -49,8 +45,7 @@ async fn execute(command: &KeysCommand, content: &Content) -> anyhow::Result<()>
             }
         }
         KeysCommand::Revoke { id } => {
-            content
-                .revoke_key(*id, content.deadline())
+            keys.revoke(*id, deadline)
                 .await
                 .with_context(|| format!("key {id} is not revoked"))?;
             eprintln!("key {id} is revoked");

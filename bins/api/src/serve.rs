@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
-use prepnexus_content::{Content, HealthWatch, Janitor};
+use prepnexus_content::{CacheConfig, Content, HealthWatch, Janitor};
 use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::HttpSettings;
@@ -56,7 +56,12 @@ async fn serve(
         .map(RedisPool::new)
         .transpose()
         .context("the Redis settings can't be used")?;
-    let content = Content::new(cluster.clone(), redis.clone(), Arc::clone(&clock));
+    let content = Content::new(
+        cluster.clone(),
+        redis.clone(),
+        Arc::clone(&clock),
+        CacheConfig::default(),
+    );
     let database_watch = HealthWatch::spawn(&content, Arc::clone(&registry));
     let redis_watch =
         redis.map(|pool| RedisMonitor::spawn(pool, Arc::clone(&registry), REDIS_PROBE_INTERVAL));
@@ -67,7 +72,7 @@ async fn serve(
     }
     let janitor = Janitor::spawn(content.clone());
     let state = AppState {
-        content,
+        content: content.clone(),
         registry,
         errors: Arc::new(ErrorLog::new(clock, ERROR_GROUPS)),
         prometheus,
@@ -92,6 +97,7 @@ async fn serve(
     server.stop().await;
     janitor.stop().await;
     database_watch.stop().await;
+    content.close().await;
     if let Some(watch) = redis_watch {
         watch.stop().await;
     }

@@ -219,6 +219,41 @@ impl<E: LoadError> Cache<E> {
         }
     }
 
+    /// What is in memory under `key`, marked stale where it is not right: for who knows that nothing can be loaded now.
+    #[must_use]
+    pub fn kept(&self, key: &str, judge: impl Fn(&Entry) -> Verdict) -> Option<Served> {
+        let now = Instant::now();
+        let entry = self.0.memory.get(key);
+        let entry = entry.filter(|entry| !entry.left(now).is_zero())?;
+        let source = if judge(&entry) == Verdict::Fresh {
+            metric::count_memory(Lookup::Hit);
+            Source::Memory
+        } else {
+            metric::count_memory(Lookup::Outdated);
+            metric::count_stale();
+            Source::Stale
+        };
+        Some(Served { entry, source })
+    }
+
+    /// Loads, and keeps nothing: for readers who are shown what others are not. It runs on when the reader goes away.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn pass<L, F>(&self, load: L) -> Result<Served, Failure<E>>
+    where
+        L: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<Fill, E>> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let loading = self.0.tasks.spawn(async move { inner.load(load()).await });
+        let entry = loading.await.unwrap_or(Err(Failure::Abandoned))?;
+        Ok(Served {
+            entry: Arc::new(entry),
+            source: Source::Load,
+        })
+    }
+
     /// How many entries are in memory, and how many bytes they weigh.
     #[must_use]
     pub fn size(&self) -> (usize, u64) {

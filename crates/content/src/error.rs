@@ -1,5 +1,8 @@
 //! What a use case can answer other than success.
 
+use std::sync::Arc;
+
+use prepnexus_cache::{Failure, LoadError, TooLong};
 use prepnexus_domain::Invalid;
 use prepnexus_storage::{AsStorageError, Error as StorageError};
 
@@ -39,12 +42,48 @@ pub enum ContentError {
     /// The process is stopping, or a computation panicked.
     #[error("the work was given up")]
     Abandoned,
+    /// Too much is being read at once.
+    #[error("too many answers are being read from the database")]
+    Overloaded,
+    /// The answer is larger than any the service can give.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
+    /// What several readers waited for failed: each of them is told.
+    #[error(transparent)]
+    Shared(Arc<Self>),
+}
+
+impl ContentError {
+    /// Whether the database is away or overloaded: a copy is better than this.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.as_storage_error()
+            .is_some_and(StorageError::is_unavailable)
+    }
+}
+
+impl LoadError for ContentError {
+    fn is_unavailable(&self) -> bool {
+        Self::is_unavailable(self)
+    }
+}
+
+impl From<Failure<Self>> for ContentError {
+    fn from(failure: Failure<Self>) -> Self {
+        match failure {
+            Failure::Load(error) => Arc::try_unwrap(error).unwrap_or_else(Self::Shared),
+            Failure::Overloaded => Self::Overloaded,
+            Failure::Abandoned => Self::Abandoned,
+            Failure::TooLong(why) => why.into(),
+        }
+    }
 }
 
 impl AsStorageError for ContentError {
     fn as_storage_error(&self) -> Option<&StorageError> {
         match self {
             Self::Storage(error) => Some(error),
+            Self::Shared(error) => error.as_storage_error(),
             _ => None,
         }
     }

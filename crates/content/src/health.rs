@@ -51,10 +51,16 @@ async fn watch(cluster: Cluster, registry: Arc<Registry>, stop: CancellationToke
 }
 
 impl Content {
-    /// Whether a node is there that serves reads. Asks no database.
+    /// Whether there is a node that reads are sent to. Asks no database.
     #[must_use]
     pub fn serves_reads(&self) -> bool {
-        self.database_status().iter().any(serves)
+        self.cluster().serves_reads()
+    }
+
+    /// Whether answers are kept that can be served without a database, marked stale.
+    #[must_use]
+    pub fn has_copies(&self) -> bool {
+        self.cache().size().0 > 0
     }
 }
 

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prepnexus_domain::{Invalid, Role, author::MAX_NAME_LEN, fields};
 use prepnexus_storage::{
-    Deadline, Error as StorageError, Freshness, ReadConn, Tx, keys, keys::ApiKey,
+    Cluster, Deadline, Error as StorageError, Freshness, ReadConn, Tx, keys, keys::ApiKey,
 };
 use sha2::{Digest, Sha256};
 
@@ -23,12 +23,22 @@ pub struct NewKey {
     pub key: ApiKey,
 }
 
-impl Content {
+/// The keys of a service: made, listed, revoked.
+#[derive(Debug, Clone)]
+pub struct Keys(Cluster);
+
+impl Keys {
+    /// Those in that database.
+    #[must_use]
+    pub fn new(cluster: Cluster) -> Self {
+        Self(cluster)
+    }
+
     /// Makes a key.
     ///
     /// # Errors
     /// [`ContentError::Invalid`] for a bad name; [`ContentError::Storage`].
-    pub async fn create_key(
+    pub async fn create(
         &self,
         name: &str,
         role: Role,
@@ -43,14 +53,43 @@ impl Content {
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
         let (name, hash) = (&name, &digest(&text));
         let insert = |tx: Tx| async move { keys::insert(&tx, name, role, hash).await };
-        let committed = self
-            .cluster()
-            .write("keys.create", deadline, insert)
-            .await?;
+        let committed = self.0.write("keys.create", deadline, insert).await?;
         Ok(NewKey {
             text,
             key: committed.value,
         })
+    }
+
+    /// All keys, oldest first.
+    ///
+    /// # Errors
+    /// [`ContentError::Storage`].
+    pub async fn list(&self, deadline: Deadline) -> Result<Vec<ApiKey>, ContentError> {
+        let conn = self.0.read(Freshness::Primary, deadline).await?;
+        Ok(keys::list(&conn).await?)
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    /// [`ContentError::NotFound`] when there is no such key that was not revoked yet;
+    /// [`ContentError::Storage`].
+    pub async fn revoke(&self, id: i64, deadline: Deadline) -> Result<(), ContentError> {
+        let revoke = |tx: Tx| async move { keys::revoke(&tx, id).await };
+        let committed = self.0.write("keys.revoke", deadline, revoke).await?;
+        if committed.value {
+            Ok(())
+        } else {
+            Err(ContentError::NotFound)
+        }
+    }
+}
+
+impl Content {
+    /// The service's keys.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys::new(self.cluster().clone())
     }
 
     /// The key with that text, for a request that may change something: the primary is asked, so
@@ -98,33 +137,6 @@ impl Content {
         let found = self.read_at(freshness, session, find).await?;
         session.note_key();
         found.ok_or(ContentError::UnknownKey)
-    }
-
-    /// All keys, oldest first.
-    ///
-    /// # Errors
-    /// [`ContentError::Storage`].
-    pub async fn list_keys(&self, deadline: Deadline) -> Result<Vec<ApiKey>, ContentError> {
-        let conn = self.cluster().read(Freshness::Primary, deadline).await?;
-        Ok(keys::list(&conn).await?)
-    }
-
-    /// Revokes a key.
-    ///
-    /// # Errors
-    /// [`ContentError::NotFound`] when there is no such key that was not revoked yet;
-    /// [`ContentError::Storage`].
-    pub async fn revoke_key(&self, id: i64, deadline: Deadline) -> Result<(), ContentError> {
-        let revoke = |tx: Tx| async move { keys::revoke(&tx, id).await };
-        let committed = self
-            .cluster()
-            .write("keys.revoke", deadline, revoke)
-            .await?;
-        if committed.value {
-            Ok(())
-        } else {
-            Err(ContentError::NotFound)
-        }
     }
 }
 

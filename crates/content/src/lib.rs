@@ -1,24 +1,30 @@
 //! The use cases: what readers, authors and operators do, joined from storage and cache.
 //!
-//! Nothing here speaks HTTP or SQL. A read takes a [`Session`] and answers with what a viewer may
-//! see; a write runs in one transaction that also records what it changed, so that every copy of
+//! Nothing here speaks HTTP or SQL. A read is a [`Question`], answered by the first rung of a ladder that can show its
+//! answer to be right ([`Content::answer`]); a write runs in one transaction that also records what it changed, so that every copy of
 //! what it changed can be found out to be old.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use prepnexus_content::{Content, ContentError, ListQuery, Session};
+//! use prepnexus_content::{
+//!     CacheConfig, Content, ContentError, Encoding, PageQuestion, PostPage, Reader, Representation, Session,
+//! };
 //! use prepnexus_domain::SystemClock;
 //! use prepnexus_storage::{Cluster, ClusterConfig};
 //!
 //! # async fn example() -> Result<(), ContentError> {
 //! let cluster = Cluster::start(&ClusterConfig::default())?;
-//! let content = Content::new(cluster, None, Arc::new(SystemClock));
+//! let content = Content::new(cluster, None, Arc::new(SystemClock), CacheConfig::default());
 //! let session = Session::new(content.deadline(), None);
-//! let newest = content.list_posts(ListQuery::default(), None, &session).await?;
-//! for post in newest.items {
-//!     println!("{}", post.title);
-//! }
+//! let reader = Reader { viewer: None, session: &session };
+//! let titles = |page: &PostPage| {
+//!     let titles: Vec<&str> = page.items.iter().map(|post| post.title.as_str()).collect();
+//!     Ok(Representation { body: titles.join("\n").into_bytes(), ..Representation::default() })
+//! };
+//! let newest = content.answer(PageQuestion::default(), "titles", reader, titles).await?;
+//! println!("{:?} from {:?}", newest.body(Encoding::Identity), newest.origin());
+//! content.close().await;
 //! # Ok(())
 //! # }
 //! ```
@@ -29,7 +35,8 @@ mod error;
 mod health;
 mod janitor;
 mod keys;
-mod read;
+mod ladder;
+mod questions;
 mod service;
 mod session;
 mod write;
@@ -38,13 +45,15 @@ pub use access::Precondition;
 pub use error::ContentError;
 pub use health::HealthWatch;
 pub use janitor::Janitor;
-pub use keys::NewKey;
+pub use keys::{Keys, NewKey};
+pub use ladder::{Answer, Asking, Draft, Kind, Origin, Outcome, Question, Reader, Representation};
+pub use prepnexus_cache::{CacheConfig, Encoding};
 pub use prepnexus_domain::ListQuery;
 pub use prepnexus_storage::{
     Deadline, Error as StorageError, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token,
     UnknownToken, keys::ApiKey,
 };
-pub use read::{Found, PostAddress, PostPage};
+pub use questions::{AuthorsQuestion, PageQuestion, PostPage, PostQuestion, TagsQuestion};
 pub use service::Content;
 pub use session::Session;
 pub use write::{IdempotencyKey, Writer, Written};

@@ -2,15 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use prepnexus_cache::RedisPool;
+use prepnexus_cache::{Cache, CacheConfig, RedisPool};
 use prepnexus_domain::{Clock, cursor::CursorSigner};
-use prepnexus_storage::{Cluster, Deadline, NodeStatus, ReadConn, signing};
+use prepnexus_storage::{ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, signing};
 use tokio::sync::OnceCell;
 
-use crate::{
-    error::ContentError,
-    session::{OwnWrites, Session},
-};
+use crate::{error::ContentError, session::OwnWrites};
 
 /// All use cases. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
@@ -18,7 +15,9 @@ pub struct Content(Arc<Inner>);
 
 struct Inner {
     cluster: Cluster,
-    redis: Option<RedisPool>,
+    feed: ChangeFeed,
+    cache: Cache<ContentError>,
+    has_redis: bool,
     clock: Arc<dyn Clock>,
     signer: OnceCell<CursorSigner>,
     own_writes: OwnWrites,
@@ -33,16 +32,33 @@ impl fmt::Debug for Content {
 }
 
 impl Content {
-    /// The service over a database cluster, with Redis where there is one.
+    /// The service over a database cluster, with Redis where there is one. It begins to follow what changes in the
+    /// database: end that with [`Content::close`].
     #[must_use]
-    pub fn new(cluster: Cluster, redis: Option<RedisPool>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        cluster: Cluster,
+        redis: Option<RedisPool>,
+        clock: Arc<dyn Clock>,
+        mut config: CacheConfig,
+    ) -> Self {
+        // Transactions are numbered alike in all databases of a cluster: each has its own keys. The number is that of
+        // the answers' form.
+        config.prefix = format!("{}1:{}:", config.prefix, cluster.database());
         Self(Arc::new(Inner {
+            feed: ChangeFeed::start(cluster.clone(), FeedConfig::default()),
+            has_redis: redis.is_some(),
+            cache: Cache::new(config, redis, Arc::clone(&clock)),
             cluster,
-            redis,
             clock,
             signer: OnceCell::new(),
             own_writes: OwnWrites::default(),
         }))
+    }
+
+    /// Stops following changes, and waits for the loads that are under way. The cluster stays open.
+    pub async fn close(&self) {
+        self.0.feed.close().await;
+        self.0.cache.close().await;
     }
 
     /// A deadline as long from now as the cluster's configuration says.
@@ -60,7 +76,7 @@ impl Content {
     /// Whether a cache server is configured.
     #[must_use]
     pub fn has_redis(&self) -> bool {
-        self.0.redis.is_some()
+        self.0.has_redis
     }
 
     /// The clock the use cases go by.
@@ -77,11 +93,18 @@ impl Content {
         &self.0.own_writes
     }
 
+    pub(crate) fn feed(&self) -> &ChangeFeed {
+        &self.0.feed
+    }
+
+    pub(crate) fn cache(&self) -> &Cache<ContentError> {
+        &self.0.cache
+    }
+
     /// Signs cursors with the secret all processes share; asked for once.
-    pub(crate) async fn signer(&self, session: &Session) -> Result<&CursorSigner, ContentError> {
+    pub(crate) async fn signer(&self, conn: &ReadConn) -> Result<&CursorSigner, ContentError> {
         let load = || async {
-            let find = async |conn: &ReadConn| Ok(signing::secret(conn).await?);
-            let secret = self.read(session, find).await?;
+            let secret = signing::secret(conn).await?;
             Ok::<_, ContentError>(CursorSigner::new(secret.expose()))
         };
         self.0.signer.get_or_try_init(load).await

@@ -11,7 +11,7 @@ use std::sync::{
 };
 use std::time::{Duration, Instant};
 
-use prepnexus_storage::{Cluster, Deadline, Error as StorageError, Freshness, ReadConn, Token};
+use prepnexus_storage::{Cluster, Deadline, Freshness, ReadConn, Token};
 
 use crate::{error::ContentError, service::Content};
 
@@ -50,6 +50,10 @@ impl Session {
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         *self.lock()
+    }
+
+    pub(crate) fn has_sent_token(&self) -> bool {
+        self.sent.is_some()
     }
 
     /// Refuses a token that the client sent and that can't be honoured.
@@ -106,23 +110,10 @@ impl OwnWrites {
 }
 
 impl Content {
-    /// Reads what is fresh enough for the session, and notes what it has seen.
-    pub(crate) async fn read<T>(
-        &self,
-        session: &Session,
-        work: impl AsyncFn(&ReadConn) -> Result<T, ContentError>,
-    ) -> Result<T, ContentError> {
+    /// How fresh what the session reads is to be.
+    pub(crate) fn freshness(&self, session: &Session) -> Freshness {
         let own = self.own_writes().recent(Instant::now());
-        let own = own.filter(|_| self.cluster().topology().primary.is_some());
-        let wanted = session.freshness(own);
-        match self.read_at(wanted, session, &work).await {
-            Err(ContentError::Storage(
-                StorageError::Unavailable { .. } | StorageError::UnknownToken(_),
-            )) if session.sent.is_none() && wanted != Freshness::Any => {
-                self.read_at(Freshness::Any, session, &work).await
-            }
-            outcome => outcome,
-        }
+        session.freshness(own.filter(|_| self.cluster().topology().primary.is_some()))
     }
 
     /// Reads from a node as fresh as is said.

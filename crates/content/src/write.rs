@@ -3,7 +3,7 @@
 mod create;
 mod update;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prepnexus_domain::{
@@ -12,12 +12,14 @@ use prepnexus_domain::{
 };
 use prepnexus_storage::{
     Tx,
+    feed::Change,
     idempotency::{self, Claim},
     keys::ApiKey,
     posts, record_change,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use crate::{
     access::{Precondition, check_may_change, check_revision},
@@ -26,6 +28,9 @@ use crate::{
     service::Content,
     session::Session,
 };
+
+/// The longest that the answer to a repeated request is held back until what it did is known here.
+const REPLAY_WAIT: Duration = Duration::from_secs(1);
 
 /// A committed write.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,19 +108,23 @@ impl Content {
                 .ok_or(ContentError::NotFound)?;
             check_may_change(key, &stored)?;
             check_revision(condition, &stored)?;
-            record_change(tx, &change_tags::of_change(Some(&stored.post), None)).await?;
-            Ok(posts::delete(tx, id).await?)
+            let change =
+                record_change(tx, &change_tags::of_change(Some(&stored.post), None)).await?;
+            posts::delete(tx, id).await?;
+            Ok(((), change))
         };
         self.write_once("posts.delete", writer, delete).await
     }
 
     /// Runs `work` in a transaction, at most once for the request's name: a repeat changes nothing and
     /// gives the first answer. So a commit of unknown outcome can be resolved by running it again.
+    ///
+    /// From when this has returned, no reader here is shown what was changed as it was before.
     async fn write_once<T: Serialize + DeserializeOwned>(
         &self,
         name: &'static str,
         writer: Writer<'_>,
-        work: impl AsyncFn(&Tx) -> Result<T, ContentError>,
+        work: impl AsyncFn(&Tx) -> Result<(T, Option<Change>), ContentError>,
     ) -> Result<Written<T>, ContentError> {
         let Writer {
             key,
@@ -131,23 +140,30 @@ impl Content {
             } = idempotency;
             match idempotency::claim(&tx, key.id, name, request_hash, now).await? {
                 Claim::First => {}
-                Claim::Repeat(answer) => return Ok((serde_json::from_value(answer)?, true)),
+                Claim::Repeat(answer) => return Ok((serde_json::from_value(answer)?, None, true)),
                 Claim::Reused => return Err(ContentError::IdempotencyKeyReused),
             }
-            let value = work(&tx).await?;
+            let (value, change) = work(&tx).await?;
             let answer = serde_json::to_value(&value)?;
             idempotency::store(&tx, key.id, name, answer).await?;
-            Ok((value, false))
+            Ok((value, change, false))
         };
         let committed = self
             .cluster()
             .write_once(name, session.deadline(), once)
             .await?;
+        let (value, change, replayed) = committed.value;
         if let Some(token) = committed.token {
             session.note(token);
             self.own_writes().note(token, Instant::now());
+            if let Some(change) = change {
+                self.feed().apply(&change, token);
+            }
         }
-        let (value, replayed) = committed.value;
+        if replayed {
+            // It was committed a moment ago, perhaps, and is not known here. Without a feed nothing is called fresh.
+            let _known = timeout(REPLAY_WAIT, self.feed().next_poll()).await;
+        }
         Ok(Written { value, replayed })
     }
 }

@@ -34,7 +34,16 @@ ORDER BY lower(a.name), a.id"
         .collect()
 }
 
-/// The number of the author of that name, made if need be. A picture that is given is a new
+/// An author who was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundAuthor {
+    /// The author's number.
+    pub id: i64,
+    /// Whether there is another picture now, on all of the author's posts.
+    pub has_new_picture: bool,
+}
+
+/// The author of that name, made if need be. A picture that is given is a new
 /// author's; it takes the place of another only if it `may_replace` that.
 ///
 /// # Errors
@@ -44,7 +53,7 @@ pub async fn find_or_insert(
     name: &str,
     avatar_url: Option<&str>,
     may_replace: bool,
-) -> Result<i64, Error> {
+) -> Result<FoundAuthor, Error> {
     const FIND: &str = "-- authors.find_by_name
 SELECT id, avatar_url FROM authors WHERE lower(name) = lower($1)";
     const INSERT: &str = "-- authors.insert
@@ -57,10 +66,15 @@ INSERT INTO authors (slug, name, avatar_url) VALUES ($1::text, $2, $3) ON CONFLI
         if let Some(row) = tx.query_opt(FIND, &[&name]).await? {
             let id: i64 = row.get("id")?;
             let known: Option<String> = row.get("avatar_url")?;
-            if may_replace && avatar_url.is_some() && known.as_deref() != avatar_url {
+            let has_new_picture =
+                may_replace && avatar_url.is_some() && known.as_deref() != avatar_url;
+            if has_new_picture {
                 tx.execute(SET_AVATAR, &[&id, &avatar_url]).await?;
             }
-            return Ok(id);
+            return Ok(FoundAuthor {
+                id,
+                has_new_picture,
+            });
         }
         // Nothing inserted: another has the slug, or has just made the author.
         let slug = base.numbered(number).into_string();

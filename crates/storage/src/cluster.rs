@@ -24,6 +24,7 @@ use crate::{
     node::{Node, PoolStatus},
     patience::Patience,
     read::{ReadConn, Surroundings},
+    router,
     token::Token,
     topology::{NodeView, Topology},
 };
@@ -64,6 +65,7 @@ struct Inner {
     routes: Routes,
     budget: RetryBudget,
     patience: Patience,
+    database: Box<str>,
     default_deadline: Duration,
     slow_start: Duration,
     token_wait: Duration,
@@ -118,6 +120,7 @@ impl Cluster {
             routes: Routes::default(),
             budget: RetryBudget::default(),
             patience: Patience::default(),
+            database: config.database.as_str().into(),
             default_deadline: config.default_deadline,
             slow_start: config.slow_start,
             token_wait: config.token_wait,
@@ -152,6 +155,20 @@ impl Cluster {
     #[must_use]
     pub fn topology(&self) -> Arc<Topology> {
         self.0.monitor.topology()
+    }
+
+    /// Whether there is a node that reads are sent to. Asks no database.
+    #[must_use]
+    pub fn serves_reads(&self) -> bool {
+        let topology = self.topology();
+        router::primary(&topology, &self.0.nodes).is_some()
+            || !router::replicas(&topology, &self.0.nodes).is_empty()
+    }
+
+    /// The database's name.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.0.database
     }
 
     /// Waits until the monitor has looked at a node again.

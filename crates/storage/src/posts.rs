@@ -6,7 +6,7 @@ mod write;
 use jiff::Timestamp;
 use prepnexus_domain::{AuthorRef, ContentFormat, Post, Status, TagRef};
 
-pub use list::{count, list};
+pub use list::{count, list, next_listed};
 pub use write::{PostRecord, delete, find_for_update, free_slug, insert, set_tags, update};
 
 use crate::{error::Error, read::ReadConn, row::Row};
@@ -29,6 +29,15 @@ impl StoredPost {
     pub fn is_visible_at(&self, now: Timestamp) -> bool {
         let seen = self.post.status.as_seen_at(now, self.post.published_at);
         seen == Status::Published && self.post.published_at.is_some_and(|time| time <= now)
+    }
+
+    /// When readers can see it, of one that they can't see at `now` and that is to appear by itself.
+    #[must_use]
+    pub fn appears_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_scheduled = matches!(self.post.status, Status::Scheduled | Status::Published);
+        self.post
+            .published_at
+            .filter(|time| is_scheduled && *time > now)
     }
 
     /// The post as readers see it.

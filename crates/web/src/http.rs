@@ -1,5 +1,7 @@
-//! What HTTP asks of every route: request ids, bodies, keys, validators, methods.
+//! What HTTP asks of every route: request ids, bodies, keys, validators, encodings, methods.
 
+pub(crate) mod accept;
+pub(crate) mod answer;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod etag;

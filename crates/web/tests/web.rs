@@ -34,6 +34,8 @@ mod harness;
 mod health;
 #[path = "web/idempotency.rs"]
 mod idempotency;
+#[path = "web/kept.rs"]
+mod kept;
 #[path = "web/list.rs"]
 mod list;
 #[path = "web/methods.rs"]

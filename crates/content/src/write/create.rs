@@ -6,6 +6,7 @@ use prepnexus_domain::{
 };
 use prepnexus_storage::{
     Tx, authors,
+    feed::Change,
     keys::ApiKey,
     posts::{self, PostRecord},
     record_change, tags,
@@ -98,7 +99,7 @@ impl<'a> Plan<'a> {
         })
     }
 
-    async fn run(&self, tx: &Tx) -> Result<Post, ContentError> {
+    async fn run(&self, tx: &Tx) -> Result<(Post, Option<Change>), ContentError> {
         // Not before the claim: a time that lay ahead at the first request may be past at its repeat.
         let wanted = Publication {
             status: self.record.status,
@@ -111,11 +112,10 @@ impl<'a> Plan<'a> {
         };
         let AuthorInput { name, avatar_url } = &self.author;
         let may_replace = may_replace_picture(self.key);
-        let author_id =
-            authors::find_or_insert(tx, name, avatar_url.as_deref(), may_replace).await?;
+        let author = authors::find_or_insert(tx, name, avatar_url.as_deref(), may_replace).await?;
         let record = PostRecord {
             slug: slug.into_string(),
-            author_id,
+            author_id: author.id,
             status: publication.status,
             published_at: publication.published_at,
             ..self.record.clone()
@@ -124,7 +124,11 @@ impl<'a> Plan<'a> {
         let id = posts::insert(tx, &record, Some(self.key.id), self.now).await?;
         posts::set_tags(tx, id, &tag_ids).await?;
         let post = read_back(tx, id, self.now).await?;
-        record_change(tx, &change_tags::of_change(None, Some(&post))).await?;
-        Ok(post)
+        let mut names = change_tags::of_change(None, Some(&post));
+        if author.has_new_picture {
+            names.extend(change_tags::of_author(&post.author));
+        }
+        let change = record_change(tx, &names).await?;
+        Ok((post, change))
     }
 }

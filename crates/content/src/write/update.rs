@@ -6,7 +6,9 @@ use prepnexus_domain::{
     render::Rendered,
 };
 use prepnexus_storage::{
-    Tx, authors,
+    Tx,
+    authors::{self, FoundAuthor},
+    feed::Change,
     keys::ApiKey,
     posts::{self, PostRecord, StoredPost},
     record_change, tags,
@@ -33,7 +35,7 @@ impl Content {
         condition: Precondition,
         patch: PostPatch,
     ) -> Result<Written<Post>, ContentError> {
-        let change = Change {
+        let change = Update {
             key: writer.key,
             id,
             condition,
@@ -66,7 +68,7 @@ impl Content {
     }
 }
 
-struct Change<'a> {
+struct Update<'a> {
     key: &'a ApiKey,
     id: i64,
     condition: Precondition,
@@ -74,8 +76,8 @@ struct Change<'a> {
     now: jiff::Timestamp,
 }
 
-impl Change<'_> {
-    async fn run(&self, tx: &Tx) -> Result<Post, ContentError> {
+impl Update<'_> {
+    async fn run(&self, tx: &Tx) -> Result<(Post, Option<Change>), ContentError> {
         let stored = posts::find_for_update(tx, self.id)
             .await?
             .ok_or(ContentError::NotFound)?;
@@ -84,7 +86,8 @@ impl Change<'_> {
         let before = &stored.post;
         let patched = self.patch.clone().apply(before, self.now)?;
         let tags = patched.tags.clone();
-        let record = self.record(tx, &stored, patched).await?;
+        let author = self.author(tx, &patched).await?;
+        let record = self.record(tx, &stored, patched, author.id).await?;
         let names_now = || before.tags.iter().map(|tag| tag.name.to_lowercase());
         let same_tags = tags
             .as_ref()
@@ -99,10 +102,28 @@ impl Change<'_> {
         // The author's picture may have changed, with or without the post.
         let after = read_back(tx, self.id, self.now).await?;
         if after == stored.clone().seen_at(self.now) {
-            return Ok(after);
+            return Ok((after, None));
         }
-        record_change(tx, &change_tags::of_change(Some(before), Some(&after))).await?;
-        Ok(after)
+        let mut names = change_tags::of_change(Some(before), Some(&after));
+        if author.has_new_picture {
+            names.extend(change_tags::of_author(&after.author));
+        }
+        let change = record_change(tx, &names).await?;
+        Ok((after, change))
+    }
+
+    async fn author(&self, tx: &Tx, patched: &Patched) -> Result<FoundAuthor, ContentError> {
+        Ok(match &patched.author {
+            WantedAuthor::Same(author) => FoundAuthor {
+                id: author.id,
+                has_new_picture: false,
+            },
+            WantedAuthor::Named(author) => {
+                let may_replace = may_replace_picture(self.key);
+                let picture = author.avatar_url.as_deref();
+                authors::find_or_insert(tx, &author.name, picture, may_replace).await?
+            }
+        })
     }
 
     async fn record(
@@ -110,6 +131,7 @@ impl Change<'_> {
         tx: &Tx,
         stored: &StoredPost,
         patched: Patched,
+        author_id: i64,
     ) -> Result<PostRecord, ContentError> {
         let before = &stored.post;
         let slug = match patched.slug {
@@ -123,14 +145,6 @@ impl Change<'_> {
                     return Err(ContentError::SlugTaken(slug.into_string()));
                 }
                 slug.into_string()
-            }
-        };
-        let author_id = match patched.author {
-            WantedAuthor::Same(author) => author.id,
-            WantedAuthor::Named(author) => {
-                let may_replace = may_replace_picture(self.key);
-                let picture = author.avatar_url.as_deref();
-                authors::find_or_insert(tx, &author.name, picture, may_replace).await?
             }
         };
         let unchanged =

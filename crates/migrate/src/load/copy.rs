@@ -88,7 +88,7 @@ const FROM_STAGING: [(&str, &str); 5] = [
     ),
     (
         "telling the caches",
-        "INSERT INTO change_events (tags) VALUES ('{posts}')",
+        "INSERT INTO change_events (tags) VALUES ('{everything}')",
     ),
     ("emptying the staging table", "TRUNCATE pg_temp.staging"),
 ];

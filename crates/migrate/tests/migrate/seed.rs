@@ -72,7 +72,10 @@ async fn posts_get_what_the_file_leaves_open() {
         db.psql("SELECT name FROM tags ORDER BY lower(name)").await,
         "C\nc!\nRust\nSQL"
     );
-    assert_eq!(db.psql("SELECT tags FROM change_events").await, "{posts}");
+    assert_eq!(
+        db.psql("SELECT tags FROM change_events").await,
+        "{everything}"
+    );
     assert_eq!(db.psql("SELECT count(*) FROM post_views").await, "4");
     assert_eq!(
         db.psql("SELECT count(*) FROM posts WHERE created_at > now()")

@@ -93,6 +93,20 @@ pub async fn count(conn: &ReadConn, query: &ListQuery, now: Timestamp) -> Result
         .get("total")
 }
 
+/// When lists of posts change next, by themselves: the moment of the next scheduled post.
+///
+/// # Errors
+/// As [`ReadConn::query_one`].
+pub async fn next_listed(conn: &ReadConn, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    const SQL: &str = concat!(
+        "-- posts.next_listed
+SELECT min(listed_at) AS listed_at, ",
+        crate::seen!(),
+        " FROM posts WHERE listed_at > $1 AND listed_at < 'infinity'"
+    );
+    conn.query_one(SQL, &[&now]).await?.get("listed_at")
+}
+
 /// The filters' values, in the order of the SQL.
 fn filters(query: &ListQuery) -> Vec<&String> {
     [&query.tag, &query.author, &query.text]

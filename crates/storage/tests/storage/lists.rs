@@ -80,7 +80,9 @@ async fn store(db: &TestDb, cluster: &Cluster) -> Vec<Known> {
                     title: post.title.clone(),
                     status: post.status,
                     published_at: post.published_at,
-                    author_id: authors::find_or_insert(&tx, post.author, None, false).await?,
+                    author_id: authors::find_or_insert(&tx, post.author, None, false)
+                        .await?
+                        .id,
                     ..crate::posts::record(&tx, &format!("post-{n}")).await?
                 };
                 post.id = posts::insert(&tx, &record, None, now()).await?;

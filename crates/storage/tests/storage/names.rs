@@ -18,7 +18,7 @@ async fn author_id(cluster: &Cluster, name: &str, avatar_url: Option<&str>) -> i
     let write = cluster.write("authors", patience(), |tx| async move {
         authors::find_or_insert(&tx, name, avatar_url, true).await
     });
-    write.await.unwrap().value
+    write.await.unwrap().value.id
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn tags_and_authors_are_listed_with_the_posts_readers_can_find() {
         ] {
             let record = posts::PostRecord {
                 published_at: Some(published_at),
-                author_id: authors::find_or_insert(&tx, author, None, false).await?,
+                author_id: authors::find_or_insert(&tx, author, None, false).await?.id,
                 ..crate::posts::record(&tx, slug).await?
             };
             let id = posts::insert(&tx, &record, None, now()).await?;

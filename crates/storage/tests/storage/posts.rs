@@ -21,7 +21,9 @@ pub(crate) async fn record(tx: &Tx, slug: &str) -> Result<PostRecord, Error> {
         content_format: ContentFormat::Markdown,
         html: "<p>Some <em>content</em></p>".into(),
         status: Status::Published,
-        author_id: prepnexus_storage::authors::find_or_insert(tx, "Ann", None, false).await?,
+        author_id: prepnexus_storage::authors::find_or_insert(tx, "Ann", None, false)
+            .await?
+            .id,
         image_url: None,
         meta_description: None,
         reading_time_minutes: 1,
@@ -231,7 +233,9 @@ async fn who_waited_for_a_post_sees_the_author_and_tags_it_has_now() {
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let waits = async || db.psql(WAITS).await == "1";
         wait_until("a wait for the lock", SOON, waits).await;
-        let bob = prepnexus_storage::authors::find_or_insert(&tx, "Bob", None, false).await?;
+        let bob = prepnexus_storage::authors::find_or_insert(&tx, "Bob", None, false)
+            .await?
+            .id;
         let changed = PostRecord {
             author_id: bob,
             ..record(&tx, "contended").await?

@@ -47,10 +47,12 @@ impl QueryParams {
         value.map(|(_, value)| value.as_str())
     }
 
-    /// The query again, without the parameter `left_out`, in ASCII that stands safely anywhere.
+    /// The query again, without the parameter `left_out`, sorted, in ASCII that stands safely anywhere.
     pub(crate) fn encoded_without(&self, left_out: &str) -> String {
         let mut query = String::new();
-        for (name, value) in self.pairs.iter().filter(|(name, _)| name != left_out) {
+        let mut pairs: Vec<_> = self.pairs.iter().collect();
+        pairs.sort_unstable();
+        for (name, value) in pairs.into_iter().filter(|(name, _)| name != left_out) {
             let separator = if query.is_empty() { "" } else { "&" };
             query.push_str(separator);
             push_encoded(&mut query, name);

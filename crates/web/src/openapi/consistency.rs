@@ -1,5 +1,5 @@
-//! `Consistency-Token` in the document: every operation on content takes one and gives one, so that
-//! it is said once, here.
+//! `Consistency-Token` and `Cache-Status` in the document: every operation on content takes and gives a token, and every
+//! read says where its answer comes from, so that it is said once, here.
 
 use utoipa::{
     Modify,
@@ -24,9 +24,12 @@ impl Modify for Tokens {
         let on_content = paths
             .iter_mut()
             .filter(|(path, _)| path.starts_with(CONTENT));
-        on_content
-            .flat_map(|(_, item)| operations(item))
-            .for_each(add);
+        for (_, item) in on_content {
+            if let Some(read) = &mut item.get {
+                add_cache_status(read);
+            }
+            operations(item).for_each(add);
+        }
     }
 }
 
@@ -40,6 +43,23 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         ..
     } = item;
     [get, put, post, patch, delete].into_iter().flatten()
+}
+
+/// On what is found, and what has moved.
+fn add_cache_status(operation: &mut Operation) {
+    let answers = operation.responses.responses.iter_mut();
+    for (_, response) in answers.filter(|(status, _)| ANSWERS.contains(&status.as_str())) {
+        if let RefOr::T(response) = response {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let header = HeaderBuilder::new().schema(Some(text)).description(Some(
+                "Where the answer comes from (RFC 9211): `prepnexus; hit; detail=memory` or `redis`, `prepnexus; fwd=miss; \
+                 detail=replica` or `primary`, `prepnexus; fwd=bypass` for who sends a key, `prepnexus; hit; fwd=stale` for a \
+                 copy that may be old: the database is away, and `Age` says how old it is",
+            ));
+            let header = RefOr::T(header.build());
+            response.headers.insert("Cache-Status".to_owned(), header);
+        }
+    }
 }
 
 fn add(operation: &mut Operation) {

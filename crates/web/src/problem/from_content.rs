@@ -22,8 +22,14 @@ impl From<Invalid> for Problem {
 
 impl From<ContentError> for Problem {
     fn from(error: ContentError) -> Self {
+        Self::from_content(&error)
+    }
+}
+
+impl Problem {
+    fn from_content(error: &ContentError) -> Self {
         match error {
-            ContentError::Invalid(invalid) => invalid.into(),
+            ContentError::Invalid(invalid) => invalid.clone().into(),
             ContentError::NotFound => Self::new(
                 Code::NotFound,
                 "There is nothing at this address that you may see.",
@@ -46,14 +52,17 @@ impl From<ContentError> for Problem {
                 Code::IdempotencyKeyReused,
                 "This Idempotency-Key was sent with another body. Use a new one for a new request.",
             ),
-            ContentError::Storage(error) => Self::from_storage(&error),
+            ContentError::Storage(error) => Self::from_storage(error),
             ContentError::Stored(error) => internal(&error.to_string()),
-            ContentError::Abandoned => internal("the work was given up"),
+            ContentError::Abandoned | ContentError::TooLong(_) => internal(&error.to_string()),
+            ContentError::Overloaded => Self {
+                retry_after: Some(1),
+                ..Self::new(Code::Overloaded, "Too much is being read at the moment.")
+            },
+            ContentError::Shared(error) => Self::from_content(error),
         }
     }
-}
 
-impl Problem {
     /// What the storage's error is to a client.
     pub(crate) fn from_storage(error: &StorageError) -> Self {
         let problem = match error {

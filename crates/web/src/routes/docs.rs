@@ -47,7 +47,20 @@ pub(crate) struct Docs {
 )]
 pub(crate) async fn openapi_json(request: HttpRequest, docs: web::Data<Docs>) -> HttpResponse {
     let tag = etag::of_bytes(&docs.document);
-    etag::respond(&request, &tag, docs.document.clone(), true)
+    let is_unchanged = etag::is_known(&request, &tag);
+    let mut response = if is_unchanged {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    response.insert_header((header::ETAG, tag));
+    response.insert_header((header::CACHE_CONTROL, "no-cache"));
+    if is_unchanged {
+        return response.finish();
+    }
+    response
+        .content_type("application/json")
+        .body(docs.document.clone())
 }
 
 /// The page where this document can be read and tried.

@@ -99,13 +99,14 @@ pub(crate) async fn live() -> HttpResponse {
 #[utoipa::path(
     get, path = "/health/ready", tag = "Health",
     responses(
-        (status = 200, description = "Reads can be served", body = Probe),
+        (status = 200, description = "Reads can be served, from copies at least", body = Probe),
         (status = 503, description = "Nothing can be served", body = Probe),
         MethodErrors,
     )
 )]
 pub(crate) async fn ready(state: web::ThinData<AppState>) -> HttpResponse {
-    let serves = state.content.serves_reads() && !state.is_draining();
+    let can_serve = state.content.serves_reads() || state.content.has_copies();
+    let serves = can_serve && !state.is_draining();
     answer(
         serves,
         &Probe {

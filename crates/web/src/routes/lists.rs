@@ -1,36 +1,37 @@
 //! Tags and authors, with how many posts a reader finds under each.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use prepnexus_content::{AuthorsQuestion, ContentError, Reader, Representation, TagsQuestion};
 use prepnexus_domain::{Author, Tag};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    http::{auth, etag, params::QueryParams, session},
+    http::{answer, auth, params::QueryParams, session},
     openapi::ReadErrors,
-    problem::{Code, Problem},
+    problem::Problem,
     state::AppState,
 };
 
 /// All tags.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TagList {
+pub(crate) struct TagList<'a> {
     /// The tags, the fullest first.
-    data: Vec<Tag>,
+    data: &'a [Tag],
 }
 
 /// All authors.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AuthorList {
+pub(crate) struct AuthorList<'a> {
     /// The authors, by name.
-    data: Vec<Author>,
+    data: &'a [Author],
 }
 
 /// All tags that published posts carry, the fullest first.
 #[utoipa::path(
     get, path = "/api/v1/tags", tag = "Tags and authors",
     responses(
-        (status = 200, description = "The tags", body = TagList, headers(("ETag" = String))),
+        (status = 200, description = "The tags", body = TagList<'_>, headers(("ETag" = String))),
         (status = 304, description = "They are as the ETag in `If-None-Match` says"),
         ReadErrors
     )
@@ -41,16 +42,21 @@ pub(crate) async fn list_tags(
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
     let session = session::begin(&request, &state)?;
-    auth::viewer(&request, &state, &session).await?;
-    let data = state.content.list_tags(&session).await?;
-    respond(&request, &TagList { data })
+    let viewer = auth::viewer(&request, &state, &session).await?;
+    let reader = Reader {
+        viewer: viewer.as_ref(),
+        session: &session,
+    };
+    let tags = |tags: &Vec<Tag>| json(&TagList { data: tags }, String::new());
+    let answering = state.content.answer(TagsQuestion, JSON, reader, tags);
+    Ok(answer::respond(&request, &answering.await?, ""))
 }
 
 /// All authors of published posts, by name.
 #[utoipa::path(
     get, path = "/api/v1/authors", tag = "Tags and authors",
     responses(
-        (status = 200, description = "The authors", body = AuthorList, headers(("ETag" = String))),
+        (status = 200, description = "The authors", body = AuthorList<'_>, headers(("ETag" = String))),
         (status = 304, description = "They are as the ETag in `If-None-Match` says"),
         ReadErrors
     )
@@ -61,21 +67,21 @@ pub(crate) async fn list_authors(
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
     let session = session::begin(&request, &state)?;
-    auth::viewer(&request, &state, &session).await?;
-    let data = state.content.list_authors(&session).await?;
-    respond(&request, &AuthorList { data })
+    let viewer = auth::viewer(&request, &state, &session).await?;
+    let reader = Reader {
+        viewer: viewer.as_ref(),
+        session: &session,
+    };
+    let authors = |authors: &Vec<Author>| json(&AuthorList { data: authors }, String::new());
+    let answering = state.content.answer(AuthorsQuestion, JSON, reader, authors);
+    Ok(answer::respond(&request, &answering.await?, ""))
 }
 
-fn respond(request: &HttpRequest, body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let body = to_json(body)?;
-    let etag = etag::of_bytes(&body);
-    Ok(etag::respond(request, &etag, body.into(), true))
-}
+/// Names the view in the cache.
+pub(crate) const JSON: &str = "json";
 
-/// The body's bytes.
-pub(crate) fn to_json(body: &impl Serialize) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(body).map_err(|error| {
-        Problem::new(Code::Internal, "The answer could not be written.")
-            .with_internal(error.to_string())
-    })
+/// The body's bytes, and the neighbours of what is in a list.
+pub(crate) fn json(body: &impl Serialize, link: String) -> Result<Representation, ContentError> {
+    let body = serde_json::to_vec(body)?;
+    Ok(Representation { body, link })
 }

@@ -119,10 +119,10 @@ fn a_revoked_key_is_of_no_use_any_more() {
     let api = Api::start();
     let (key, id) = api.key_named(Role::Admin, "Leaves us");
     let post = api.post(&key, &json!({}));
-    block_on(api.content.revoke_key(id, api.content.deadline())).unwrap();
+    block_on(api.content.keys().revoke(id, api.content.deadline())).unwrap();
     let target = format!("/api/v1/posts/{}", post["id"]);
     unauthorized(api.call("GET", &target).key(&key).send());
     unauthorized(api.call("DELETE", &target).key(&key).if_match("*").send());
-    let again = block_on(api.content.revoke_key(id, api.content.deadline()));
+    let again = block_on(api.content.keys().revoke(id, api.content.deadline()));
     assert!(again.is_err());
 }

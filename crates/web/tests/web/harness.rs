@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
-use prepnexus_content::{Content, HealthWatch};
+use prepnexus_content::{CacheConfig, Content, HealthWatch};
 use prepnexus_domain::{Clock, Role, SystemClock};
 use prepnexus_health::{ErrorLog, Registry};
 use prepnexus_storage::{Cluster, ClusterConfig};
@@ -114,7 +114,12 @@ impl Api {
         block_on(async {
             let dyn_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
             let cluster = Cluster::start(cluster).unwrap();
-            let content = Content::new(cluster.clone(), None, Arc::clone(&dyn_clock));
+            let content = Content::new(
+                cluster.clone(),
+                None,
+                Arc::clone(&dyn_clock),
+                CacheConfig::default(),
+            );
             let registry = Arc::new(Registry::new(Arc::clone(&dyn_clock)));
             let watch = HealthWatch::spawn(&content, Arc::clone(&registry));
             let state = AppState {
@@ -161,7 +166,11 @@ impl Api {
 
     /// A new key, and its number.
     pub(crate) fn key_named(&self, role: Role, name: &str) -> (String, i64) {
-        let new = block_on(self.content.create_key(name, role, self.content.deadline()));
+        let new = block_on(
+            self.content
+                .keys()
+                .create(name, role, self.content.deadline()),
+        );
         let new = new.unwrap();
         (new.text, new.key.id)
     }
@@ -206,6 +215,7 @@ impl Drop for Api {
         block_on(async {
             server.stop().await;
             watch.stop().await;
+            self.content.close().await;
             cluster.close().await;
         });
     }

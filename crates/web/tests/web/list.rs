@@ -48,8 +48,14 @@ fn published_posts_are_listed_newest_first_without_their_content() {
     for post in list["data"].as_array().unwrap() {
         assert!(post.get("content").is_none() && post.get("html").is_none());
     }
-    assert_eq!(answer.header("cache-control"), Some("no-cache"));
-    assert_eq!(answer.header("vary"), Some("Authorization"));
+    assert_eq!(
+        answer.header("cache-control"),
+        Some("public, max-age=0, stale-while-revalidate=1, stale-if-error=86400")
+    );
+    assert_eq!(
+        answer.header("vary"),
+        Some("Accept-Encoding, Authorization, Consistency-Token")
+    );
     assert_eq!(answer.header("link"), None);
     let with_key = api.call("GET", "/api/v1/posts").key(&api.key(Role::Admin));
     assert_eq!(

@@ -37,7 +37,10 @@ impl Author {
         match answer.status {
             200 => answer.json()["slug"].as_str().unwrap().to_owned(),
             301 => {
-                assert_eq!(answer.header("cache-control"), Some("no-cache"));
+                assert_eq!(
+                    answer.header("cache-control"),
+                    Some("public, max-age=0, stale-while-revalidate=1, stale-if-error=86400")
+                );
                 let location = answer.header("location").unwrap();
                 location
                     .strip_prefix("/api/v1/posts/slug/")

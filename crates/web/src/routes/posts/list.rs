@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use prepnexus_content::{ListQuery, PostPage};
+use actix_web::{HttpRequest, HttpResponse, web};
+use prepnexus_content::{ContentError, ListQuery, PageQuestion, PostPage, Reader, Representation};
 use prepnexus_domain::{PostSummary, Slug, SortOrder};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,10 +13,10 @@ use utoipa::{
 };
 
 use crate::{
-    http::{auth, etag, params::QueryParams, session},
+    http::{answer, auth, params::QueryParams, session},
     openapi::{ListErrors, ListField, Sort},
     problem::Problem,
-    routes::lists::to_json,
+    routes::lists::{JSON, json},
     state::AppState,
 };
 
@@ -30,6 +30,7 @@ const PARAMS: [&str; 8] = [
     "fields",
     "include_total",
 ];
+const PATH: &str = "/api/v1/posts";
 const MAX_TEXT_LEN: usize = 200;
 /// The fields of a list item, for the parameter `fields`.
 const FIELDS: [&str; 16] = [
@@ -53,9 +54,9 @@ const FIELDS: [&str; 16] = [
 
 /// A page of posts.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct PostList {
+pub(crate) struct PostList<'a> {
     /// The posts, without `content` and `html`.
-    data: Vec<PostSummary>,
+    data: &'a [PostSummary],
     /// Where in the list this is.
     page: PageInfo,
 }
@@ -102,9 +103,9 @@ impl ToSchema for ListBody {
         fn add<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
             schemas.push((T::name().into_owned(), T::schema()));
         }
-        add::<PostList>(schemas);
+        add::<PostList<'_>>(schemas);
         add::<PartialPostList>(schemas);
-        PostList::schemas(schemas);
+        PostList::<'_>::schemas(schemas);
     }
 }
 
@@ -138,22 +139,19 @@ pub(crate) async fn list_posts(
     let kept = params.encoded_without("cursor");
     params.finish()?;
     let session = session::begin(&request, &state)?;
-    auth::viewer(&request, &state, &session).await?;
-    let limit = query.limit;
-    let page = state
-        .content
-        .list_posts(query, cursor.as_deref(), &session)
-        .await?;
-    let link = link_header(&request, &kept, &page);
-    let body = render(page, limit, fields.as_deref())?;
-    let tag = etag::of_bytes(&body);
-    let mut response = etag::respond(&request, &tag, body.into(), true);
-    if let Ok(link) = header::HeaderValue::from_str(&link)
-        && !link.is_empty()
-    {
-        response.headers_mut().insert(header::LINK, link);
-    }
-    Ok(response)
+    let viewer = auth::viewer(&request, &state, &session).await?;
+    let reader = Reader {
+        viewer: viewer.as_ref(),
+        session: &session,
+    };
+    let view = match &fields {
+        Some(fields) => format!("{JSON}:{}", fields.join(",")),
+        None => JSON.to_owned(),
+    };
+    let (limit, question) = (query.limit, PageQuestion { query, cursor });
+    let render = move |page: &PostPage| render(page, limit, fields.as_deref(), &kept);
+    let answering = state.content.answer(question, &view, reader, render);
+    Ok(answer::respond(&request, &answering.await?, ""))
 }
 
 fn read_query(params: &mut QueryParams) -> ListQuery {
@@ -197,31 +195,40 @@ fn read_text(text: &str) -> Result<String, String> {
 }
 
 fn read_fields(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    let mut names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
     match names.iter().find(|name| !FIELDS.contains(&name.as_str())) {
         Some(unknown) => Err(format!(
             "names {unknown:?}, which is none of {}",
             FIELDS.join(", ")
         )),
-        None => Ok(names),
+        None => {
+            // One order, so that one answer is kept for all that ask for the same.
+            names.sort_unstable();
+            names.dedup();
+            Ok(names)
+        }
     }
 }
 
-fn render(page: PostPage, limit: u16, fields: Option<&[String]>) -> Result<Vec<u8>, Problem> {
+fn render(
+    page: &PostPage,
+    limit: u16,
+    fields: Option<&[String]>,
+    kept: &str,
+) -> Result<Representation, ContentError> {
+    let link = link_header(kept, page);
     let info = PageInfo {
         limit,
-        next_cursor: page.next_cursor,
-        prev_cursor: page.prev_cursor,
+        next_cursor: page.next_cursor.clone(),
+        prev_cursor: page.prev_cursor.clone(),
         total: page.total,
     };
     let Some(fields) = fields else {
-        return to_json(&PostList {
-            data: page.items,
-            page: info,
-        });
+        let data = &page.items;
+        return json(&PostList { data, page: info }, link);
     };
     let data = page.items.iter().map(|item| only(item, fields)).collect();
-    to_json(&PartialPostList { data, page: info })
+    json(&PartialPostList { data, page: info }, link)
 }
 
 fn only(item: &PostSummary, fields: &[String]) -> Value {
@@ -236,16 +243,15 @@ fn only(item: &PostSummary, fields: &[String]) -> Value {
 }
 
 /// RFC 8288: the neighbours of this page, by the same address with another cursor.
-fn link_header(request: &HttpRequest, kept: &str, page: &PostPage) -> String {
+fn link_header(kept: &str, page: &PostPage) -> String {
     let mut link = String::new();
     for (relation, cursor) in [("next", &page.next_cursor), ("prev", &page.prev_cursor)] {
         if let Some(cursor) = cursor {
             let separator = if link.is_empty() { "" } else { ", " };
             let and = if kept.is_empty() { "" } else { "&" };
-            let path = request.path();
             write!(
                 link,
-                "{separator}<{path}?{kept}{and}cursor={cursor}>; rel=\"{relation}\""
+                "{separator}<{PATH}?{kept}{and}cursor={cursor}>; rel=\"{relation}\""
             )
             .expect("writing to a String never fails");
         }

@@ -1,18 +1,14 @@
 //! One post.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header::{self, HttpDate},
-    web,
-};
-use prepnexus_content::{Found, PostAddress};
+use actix_web::{HttpRequest, HttpResponse, web};
+use prepnexus_content::{PostQuestion, Reader};
 use prepnexus_domain::Post;
 
 use crate::{
-    http::{auth, etag, params, session},
+    http::{answer, auth, params, session},
     openapi::PostErrors,
     problem::Problem,
-    routes::lists::to_json,
+    routes::lists::{JSON, json},
     state::AppState,
 };
 
@@ -32,7 +28,7 @@ pub(crate) async fn get_post(
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let id = params::id(&request)?;
-    answer(&request, &state, PostAddress::Id(id)).await
+    answer(&request, &state, PostQuestion::Id(id)).await
 }
 
 /// One post by its address. A former address redirects to the present one.
@@ -52,38 +48,21 @@ pub(crate) async fn get_post_by_slug(
     state: web::ThinData<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let slug = request.match_info().query("slug").to_owned();
-    answer(&request, &state, PostAddress::Slug(&slug)).await
+    answer(&request, &state, PostQuestion::Slug(slug)).await
 }
 
 async fn answer(
     request: &HttpRequest,
     state: &AppState,
-    address: PostAddress<'_>,
+    question: PostQuestion,
 ) -> Result<HttpResponse, Problem> {
     let session = session::begin(request, state)?;
     let viewer = auth::viewer(request, state, &session).await?;
-    match state
-        .content
-        .find_post(address, viewer.as_ref(), &session)
-        .await?
-    {
-        Found::MovedTo(slug) => Ok(HttpResponse::MovedPermanently()
-            .insert_header((header::LOCATION, format!("/api/v1/posts/slug/{slug}")))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
-            .finish()),
-        Found::Post { post, public } => {
-            let body = to_json(&post)?;
-            let tag = etag::of_post(post.revision, &body);
-            let mut response =
-                etag::respond(request, &tag, body.into(), public && viewer.is_none());
-            if let Ok(value) = last_modified(&post).to_string().parse() {
-                response.headers_mut().insert(header::LAST_MODIFIED, value);
-            }
-            Ok(response)
-        }
-    }
-}
-
-fn last_modified(post: &Post) -> HttpDate {
-    std::time::SystemTime::from(post.updated_at).into()
+    let reader = Reader {
+        viewer: viewer.as_ref(),
+        session: &session,
+    };
+    let json = |post: &Post| json(post, String::new());
+    let answer = state.content.answer(question, JSON, reader, json).await?;
+    Ok(answer::respond(request, &answer, "/api/v1/posts/slug/"))
 }

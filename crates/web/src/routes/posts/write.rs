@@ -1,14 +1,13 @@
 //! Making, changing and deleting posts.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use prepnexus_content::{ApiKey, IdempotencyKey, Session, Writer, Written};
+use prepnexus_content::{ApiKey, ContentError, IdempotencyKey, Session, Writer, Written};
 use prepnexus_domain::{Post, PostDraft, PostPatch, Role};
 
 use crate::{
     http::{auth, body, etag, idempotency, params, session},
     openapi::{ChangeErrors, CreateErrors, DeleteErrors, PostChange, PostInput},
     problem::{Code, Problem},
-    routes::lists::to_json,
     state::AppState,
 };
 
@@ -168,7 +167,7 @@ fn answer(
     mut response: actix_web::HttpResponseBuilder,
     written: &Written<Post>,
 ) -> Result<HttpResponse, Problem> {
-    let body = to_json(&written.value)?;
+    let body = serde_json::to_vec(&written.value).map_err(ContentError::from)?;
     idempotency::mark(&mut response, written);
     Ok(response
         .insert_header((header::ETAG, etag::of_post(written.value.revision, &body)))

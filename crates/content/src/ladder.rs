@@ -1,0 +1,126 @@
+//! The read ladder: an answer from memory, from Redis, from a replica, from the primary; a copy that is marked, when the
+//! database is away; an error, when there is no copy either.
+//!
+//! What is kept is the answer as it is sent, with the proof of what it was read under. What is said of it, each time
+//! before it is served, is the change feed's word, and the clock's where a scheduled post is about to appear.
+
+mod answer;
+mod load;
+mod note;
+mod question;
+
+use std::sync::Arc;
+
+use prepnexus_cache::{Entry, Failure, Served, Source, Verdict};
+use prepnexus_domain::Clock;
+use prepnexus_storage::{
+    ChangeFeed, Error as StorageError, Token,
+    feed::{Proof, Tag, Verdict as Known},
+    keys::ApiKey,
+};
+
+pub use self::{
+    answer::{Answer, Kind, Origin},
+    question::{Asking, Draft, Outcome, Question, Representation},
+};
+use self::{load::Loading, note::Note};
+use crate::{error::ContentError, service::Content, session::Session};
+
+/// Who reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// The holder of a key: is shown what is not published, and never an old copy.
+    pub viewer: Option<&'a ApiKey>,
+    /// Its deadline, and what its client has seen.
+    pub session: &'a Session,
+}
+
+impl Content {
+    /// The answer to `question`, shown by `render` under the name `view`: two that show the same differently have
+    /// different names.
+    ///
+    /// Asks no database where a kept answer can be shown to be right. The holder of a key is always answered from the
+    /// database, and nothing of that is kept.
+    ///
+    /// # Errors
+    /// [`ContentError::Storage`] and [`ContentError::Overloaded`] where the database can't answer and there is no copy;
+    /// what the question refuses.
+    pub async fn answer<Q, R>(
+        &self,
+        question: Q,
+        view: &str,
+        reader: Reader<'_>,
+        render: R,
+    ) -> Result<Answer, ContentError>
+    where
+        Q: Question,
+        R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
+    {
+        let Reader { viewer, session } = reader;
+        let key = format!("{view}/{}", question.key());
+        let loading = Loading {
+            content: self.clone(),
+            question,
+            render,
+            freshness: self.freshness(session),
+            has_token: session.has_sent_token(),
+            sees_drafts: viewer.is_some(),
+        };
+        let answering = self.look_up(&key, viewer.is_some(), session.token(), loading);
+        let answered = tokio::time::timeout(session.deadline().left(), answering).await;
+        let waiting_for = "an answer";
+        let late = |_| ContentError::Storage(StorageError::Deadline { waiting_for });
+        let served = answered.map_err(late)??;
+        let answer = Answer::of(&served, viewer.is_some()).ok_or(ContentError::Abandoned)?;
+        session.note(answer.seen());
+        Ok(answer)
+    }
+
+    async fn look_up<Q, R>(
+        &self,
+        key: &str,
+        has_key: bool,
+        token: Option<Token>,
+        loading: Loading<Q, R>,
+    ) -> Result<Served, Failure<ContentError>>
+    where
+        Q: Question,
+        R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
+    {
+        let cache = self.cache();
+        let load = move || loading.run();
+        if has_key {
+            return cache.pass(load).await;
+        }
+        let (feed, clock) = (self.feed().clone(), Arc::clone(self.clock()));
+        let judge = move |entry: &Entry| judge(entry, &feed, &*clock, token);
+        if !self.serves_reads()
+            && let Some(served) = cache.kept(key, &judge)
+        {
+            return Ok(served);
+        }
+        cache.get(key, judge, load).await
+    }
+}
+
+/// What can be said of a kept answer, for a reader who has seen `token`.
+fn judge(entry: &Entry, feed: &ChangeFeed, clock: &dyn Clock, token: Option<Token>) -> Verdict {
+    let Some(note) = Note::parse(entry.note()) else {
+        return Verdict::Outdated;
+    };
+    if note.valid_until.is_some_and(|until| until <= clock.now()) {
+        return Verdict::Outdated;
+    }
+    let evidence = || Some((Proof::from_bytes(entry.proof())?, entry.tags().map(Tag)));
+    match feed.judge_again(entry.memo(), evidence, token) {
+        Known::Fresh => Verdict::Fresh,
+        Known::Outdated => Verdict::Outdated,
+        Known::Behind => Verdict::Behind,
+        Known::Unproven => Verdict::Unproven,
+    }
+}
+
+/// Whether what a load gave is to be marked: nobody could show that it was right.
+fn is_doubtful(served: &Served, note: &Note<'_>) -> bool {
+    served.source == Source::Stale || (served.source == Source::Load && note.is_doubtful)
+}
