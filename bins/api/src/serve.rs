@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
-use prepnexus_content::{CacheConfig, Content, HealthWatch, Janitor};
+use prepnexus_content::{CacheConfig, Content, HealthWatch, Janitor, ViewWriter};
 use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::HttpSettings;
@@ -71,6 +71,7 @@ async fn serve(
         registry.set_details(CACHE, BTreeMap::from([("tiers", "memory".to_owned())]));
     }
     let janitor = Janitor::spawn(content.clone());
+    let views = ViewWriter::spawn(content.clone());
     let state = AppState {
         content: content.clone(),
         registry,
@@ -96,6 +97,7 @@ async fn serve(
     let _hurried = tokio::time::timeout(http.shutdown_drain, hurry).await;
     server.stop().await;
     janitor.stop().await;
+    views.stop().await;
     database_watch.stop().await;
     content.close().await;
     if let Some(watch) = redis_watch {
@@ -116,6 +118,7 @@ async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
 
 fn describe_metrics() {
     prepnexus_web::metric::describe_metrics();
+    prepnexus_content::describe_metrics();
     prepnexus_storage::describe_metrics();
     prepnexus_cache::describe_metrics();
     prepnexus_health::describe_metrics();

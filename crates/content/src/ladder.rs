@@ -21,7 +21,7 @@ use prepnexus_storage::{
 
 pub use self::{
     answer::{Answer, Kind, Origin},
-    question::{Asking, Draft, Outcome, Question, Representation},
+    question::{Asking, Draft, Outcome, Question, Representation, Version},
 };
 use self::{load::Loading, note::Note};
 use crate::{error::ContentError, service::Content, session::Session};

@@ -39,6 +39,7 @@ mod ladder;
 mod questions;
 mod service;
 mod session;
+mod views;
 mod write;
 
 pub use access::Precondition;
@@ -46,7 +47,9 @@ pub use error::ContentError;
 pub use health::HealthWatch;
 pub use janitor::Janitor;
 pub use keys::{Keys, NewKey};
-pub use ladder::{Answer, Asking, Draft, Kind, Origin, Outcome, Question, Reader, Representation};
+pub use ladder::{
+    Answer, Asking, Draft, Kind, Origin, Outcome, Question, Reader, Representation, Version,
+};
 pub use prepnexus_cache::{CacheConfig, Encoding};
 pub use prepnexus_domain::ListQuery;
 pub use prepnexus_storage::{
@@ -56,4 +59,10 @@ pub use prepnexus_storage::{
 pub use questions::{AuthorsQuestion, PageQuestion, PostPage, PostQuestion, TagsQuestion};
 pub use service::Content;
 pub use session::Session;
+pub use views::ViewWriter;
 pub use write::{IdempotencyKey, Writer, Written};
+
+/// Tells the installed recorder what this crate's metrics mean. Call it once, after installing one.
+pub fn describe_metrics() {
+    views::describe();
+}

@@ -7,7 +7,7 @@ use prepnexus_domain::{Clock, cursor::CursorSigner};
 use prepnexus_storage::{ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, signing};
 use tokio::sync::OnceCell;
 
-use crate::{error::ContentError, session::OwnWrites};
+use crate::{error::ContentError, session::OwnWrites, views::Views};
 
 /// All use cases. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     signer: OnceCell<CursorSigner>,
     own_writes: OwnWrites,
+    views: Views,
 }
 
 impl fmt::Debug for Content {
@@ -52,6 +53,7 @@ impl Content {
             clock,
             signer: OnceCell::new(),
             own_writes: OwnWrites::default(),
+            views: Views::default(),
         }))
     }
 
@@ -91,6 +93,10 @@ impl Content {
 
     pub(crate) fn own_writes(&self) -> &OwnWrites {
         &self.0.own_writes
+    }
+
+    pub(crate) fn views(&self) -> &Views {
+        &self.0.views
     }
 
     pub(crate) fn feed(&self) -> &ChangeFeed {

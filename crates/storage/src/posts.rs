@@ -1,12 +1,14 @@
 //! Posts: one, a page of them, and changing them.
 
 mod list;
+mod views;
 mod write;
 
 use jiff::Timestamp;
 use prepnexus_domain::{AuthorRef, ContentFormat, Post, Status, TagRef};
 
 pub use list::{count, list, next_listed};
+pub use views::add_views;
 pub use write::{PostRecord, delete, find_for_update, free_slug, insert, set_tags, update};
 
 use crate::{error::Error, read::ReadConn, row::Row};

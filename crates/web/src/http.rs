@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod answer;
+pub(crate) mod audience;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod etag;

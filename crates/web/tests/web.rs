@@ -60,5 +60,7 @@ mod request_id;
 mod schema;
 #[path = "web/slugs.rs"]
 mod slugs;
+#[path = "web/views.rs"]
+mod views;
 #[path = "web/wire.rs"]
 mod wire;

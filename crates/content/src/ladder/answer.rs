@@ -6,11 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use prepnexus_cache::{Encoding, Entry, Served, Source};
 use prepnexus_storage::Token;
 
-use super::{is_doubtful, note::Note};
+use super::{is_doubtful, note::Note, question::Version};
 
 /// What kind of answer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +63,7 @@ pub struct Answer {
     kind: Kind,
     origin: Origin,
     is_private: bool,
-    version: Option<(i32, Timestamp)>,
+    version: Option<Version>,
     digest: u64,
     seen: Token,
 }
@@ -121,16 +120,10 @@ impl Answer {
         self.digest
     }
 
-    /// The revision, of what has revisions.
+    /// Which post it is, if it is one.
     #[must_use]
-    pub fn revision(&self) -> Option<i32> {
-        self.version.map(|(revision, _)| revision)
-    }
-
-    /// When that revision was made.
-    #[must_use]
-    pub fn modified_at(&self) -> Option<Timestamp> {
-        self.version.map(|(_, made_at)| made_at)
+    pub fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// The slug it moved to.

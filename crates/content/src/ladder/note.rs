@@ -3,18 +3,19 @@
 //! ```text
 //!  0  u8   0 found, 1 moved, 2 missing
 //!  1  u8   1: read from the primary; 2: nobody could show that it was right
-//!  2  i32  revision, 0 where there is none
+//!  2  i32  a post's revision, 0 where it is none
 //!  6  i64  when that was made, in milliseconds since 1970
 //! 14  i64  when it changes by itself, in milliseconds since 1970; the largest number: never
 //! 22  u64  XXH3 of the body
 //! 30  u64  system identifier, u32 timeline, u64 position: what a reader of it has seen
-//! 50       the `Link` header, or the slug it moved to
+//! 50  i64  the post's number
+//! 58       the `Link` header, or the slug it moved to
 //! ```
 
 use jiff::Timestamp;
 use prepnexus_storage::Token;
 
-use super::answer::Kind;
+use super::{answer::Kind, question::Version};
 
 const NEVER: i64 = i64::MAX;
 const ON_PRIMARY: u8 = 1;
@@ -26,7 +27,7 @@ pub(super) struct Note<'a> {
     pub(super) kind: Kind,
     pub(super) on_primary: bool,
     pub(super) is_doubtful: bool,
-    pub(super) version: Option<(i32, Timestamp)>,
+    pub(super) version: Option<Version>,
     pub(super) valid_until: Option<Timestamp>,
     pub(super) digest: u64,
     pub(super) seen: Token,
@@ -35,10 +36,10 @@ pub(super) struct Note<'a> {
 
 impl<'a> Note<'a> {
     pub(super) fn to_bytes(self) -> Vec<u8> {
-        let (revision, made_at) = match self.version {
-            Some((revision, made_at)) => (revision, made_at.as_millisecond()),
-            None => (0, 0),
-        };
+        let (post_id, revision, made_at) = self.version.map_or((0, 0, 0), |version| {
+            let made_at = version.made_at.as_millisecond();
+            (version.post_id, version.revision, made_at)
+        });
         let valid_until = self.valid_until.map_or(NEVER, Timestamp::as_millisecond);
         let flag = |holds, flag| if holds { flag } else { 0 };
         let flags = flag(self.on_primary, ON_PRIMARY) | flag(self.is_doubtful, DOUBTFUL);
@@ -50,6 +51,7 @@ impl<'a> Note<'a> {
         bytes.extend(self.seen.system_id.to_le_bytes());
         bytes.extend(self.seen.timeline.to_le_bytes());
         bytes.extend(self.seen.position.to_le_bytes());
+        bytes.extend(post_id.to_le_bytes());
         bytes.extend(self.text.as_bytes());
         bytes
     }
@@ -68,11 +70,17 @@ impl<'a> Note<'a> {
             timeline: u32::from_le_bytes(take(&mut rest)?),
             position: u64::from_le_bytes(take(&mut rest)?),
         };
+        let post_id = i64::from_le_bytes(take(&mut rest)?);
+        let version = Version {
+            post_id,
+            revision,
+            made_at,
+        };
         Some(Self {
             kind: Kind::of_code(kind)?,
             on_primary: flags & ON_PRIMARY != 0,
             is_doubtful: flags & DOUBTFUL != 0,
-            version: (revision != 0).then_some((revision, made_at)),
+            version: (revision != 0).then_some(version),
             valid_until: match valid_until {
                 never if never == NEVER.to_le_bytes() => None,
                 millis => Some(time(millis).ok()?),
@@ -95,7 +103,7 @@ mod tests {
     use jiff::Timestamp;
     use prepnexus_storage::Token;
 
-    use super::{Kind, Note};
+    use super::{Kind, Note, Version};
 
     #[test]
     fn a_note_comes_back_from_its_bytes_and_nothing_else_is_one() {
@@ -121,7 +129,11 @@ mod tests {
                 kind: Kind::Moved,
                 on_primary: false,
                 is_doubtful: true,
-                version: Some((3, time)),
+                version: Some(Version {
+                    post_id: 9,
+                    revision: 3,
+                    made_at: time,
+                }),
                 valid_until: Some(time),
                 text: "wohin",
                 ..plain

@@ -60,8 +60,8 @@ pub struct Draft<F> {
     pub(crate) dependencies: Dependencies,
     /// When it changes by itself.
     pub(crate) valid_until: Option<Timestamp>,
-    /// The revision, and when that was made, of what has revisions.
-    pub(crate) version: Option<(i32, Timestamp)>,
+    /// Of a post.
+    pub(crate) version: Option<Version>,
     /// Whether few ask this, each in words of their own.
     pub(crate) is_rare: bool,
 }
@@ -91,6 +91,17 @@ impl<F> Draft<F> {
             (FRESH, KEPT)
         }
     }
+}
+
+/// Which post an answer is, and in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// The post's number.
+    pub post_id: i64,
+    /// The revision it is at.
+    pub revision: i32,
+    /// When that was made.
+    pub made_at: Timestamp,
 }
 
 /// What was found, as it is sent.

@@ -6,7 +6,7 @@ use prepnexus_storage::{ReadConn, posts};
 use crate::{
     change_tags::Dependencies,
     error::ContentError,
-    ladder::{Asking, Draft, Outcome, Question},
+    ladder::{Asking, Draft, Outcome, Question, Version},
 };
 
 /// Asks for the post at an address: anybody sees what is published, the holder of a key sees drafts as well.
@@ -54,7 +54,11 @@ impl Question for PostQuestion {
                 Ok(Draft::new(Outcome::MovedTo(post.slug), dependencies))
             }
             _ => Ok(Draft {
-                version: Some((post.revision, post.updated_at)),
+                version: Some(Version {
+                    post_id: post.id,
+                    revision: post.revision,
+                    made_at: post.updated_at,
+                }),
                 ..Draft::new(Outcome::Found(post), dependencies)
             }),
         }

@@ -61,8 +61,8 @@ fn found(request: &HttpRequest, answer: &Answer) -> HttpResponse {
     if let Some(link) = answer.link() {
         response.insert_header((header::LINK, link));
     }
-    if let Some(time) = answer.modified_at() {
-        let time = HttpDate::from(std::time::SystemTime::from(time));
+    if let Some(version) = answer.version() {
+        let time = HttpDate::from(std::time::SystemTime::from(version.made_at));
         response.insert_header((header::LAST_MODIFIED, time));
     }
     if is_unchanged {

@@ -27,7 +27,8 @@ pub(crate) fn of_bytes(body: &[u8]) -> String {
 
 /// The ETag of an answer in that encoding.
 pub(crate) fn of_answer(answer: &Answer, encoding: Encoding) -> String {
-    tag(answer.revision(), answer.digest(), encoding)
+    let revision = answer.version().map(|version| version.revision);
+    tag(revision, answer.digest(), encoding)
 }
 
 fn tag(revision: Option<i32>, digest: u64, encoding: Encoding) -> String {

@@ -5,7 +5,7 @@ use prepnexus_content::{PostQuestion, Reader};
 use prepnexus_domain::Post;
 
 use crate::{
-    http::{answer, auth, params, session},
+    http::{answer, audience, auth, params, session},
     openapi::PostErrors,
     problem::Problem,
     routes::lists::{JSON, json},
@@ -64,5 +64,12 @@ async fn answer(
     };
     let json = |post: &Post| json(post, String::new());
     let answer = state.content.answer(question, JSON, reader, json).await?;
+    // An author who looks at his own post is no reader of it.
+    if viewer.is_none()
+        && let Some(version) = answer.version()
+        && audience::is_reader(request)
+    {
+        state.content.count_view(version.post_id);
+    }
     Ok(answer::respond(request, &answer, "/api/v1/posts/slug/"))
 }
