@@ -22,6 +22,7 @@
 
 pub mod checker;
 mod client;
+pub mod coherence;
 mod error;
 mod eye;
 pub mod history;
@@ -31,6 +32,7 @@ mod measure;
 mod report;
 mod rig;
 mod scenarios;
+mod site;
 mod suite;
 
 pub use error::Error;

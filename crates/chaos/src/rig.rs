@@ -6,7 +6,7 @@ mod watch;
 
 use std::{ops::Deref, time::Duration};
 
-use prepnexus_devstack::{PgNode, Stack, StackConfig};
+use prepnexus_devstack::{PgNode, RedisServer, Stack, StackConfig};
 use prepnexus_storage::{Cluster, ClusterConfig, Deadline};
 use prepnexus_testkit::TestDb;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) synchronous: bool,
     /// API nodes.
     pub(crate) clusters: usize,
+    /// Whether there is a Redis.
+    pub(crate) redis: bool,
 }
 
 impl Default for Shape {
@@ -39,6 +41,7 @@ impl Default for Shape {
             replicas: 2,
             synchronous: false,
             clusters: 2,
+            redis: false,
         }
     }
 }
@@ -68,6 +71,7 @@ impl Rig {
         let mut config = StackConfig {
             replicas: shape.replicas,
             synchronous: shape.synchronous,
+            redis: shape.redis,
             ..StackConfig::for_tests()
         };
         if !shape.synchronous {
@@ -110,6 +114,11 @@ impl Rig {
     /// How the API's role reaches all servers.
     pub(crate) fn config(&self) -> ClusterConfig {
         self.db.config_with_replicas()
+    }
+
+    /// Its Redis, where it has one.
+    pub(crate) fn redis(&self) -> Option<&RedisServer> {
+        self.stack.find_redis()
     }
 
     /// How many servers there are.

@@ -1,6 +1,7 @@
 //! The scenarios: each one promise, the fault that tests it, and what is measured.
 
 mod api;
+mod cache;
 mod commit_kills;
 mod common;
 mod frozen_primary;
@@ -88,6 +89,14 @@ impl Setting {
     }
 }
 
+/// Where the programs are that a scenario over HTTP needs.
+fn programs_of(setting: &Setting) -> Result<Programs, Error> {
+    setting.programs.clone().ok_or_else(|| Error::Answer {
+        what: "where the api binary is".into(),
+        answer: "nobody said".into(),
+    })
+}
+
 /// A scenario being played.
 type Playing = Pin<Box<dyn Future<Output = Result<Vec<Measure>, Error>>>>;
 
@@ -102,7 +111,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 10] = [
+pub const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -147,6 +156,11 @@ pub const SCENARIOS: [Scenario; 10] = [
         name: "api",
         about: "the same over HTTP, with two API processes, one of which is stopped under load",
         play: |setting| Box::pin(api::play(setting)),
+    },
+    Scenario {
+        name: "cache",
+        about: "posts change while processes, Redis and servers fail: no reader is shown what is old, unmarked",
+        play: |setting| Box::pin(cache::play(setting)),
     },
     Scenario {
         name: "patroni",

@@ -57,5 +57,6 @@ scenarios! {
     frozen_replica
     no_primary
     api
+    cache
     patroni
 }

@@ -2,7 +2,6 @@
 //! behind a load balancer that asks `/health/ready` and retries nothing.
 
 mod load;
-mod process;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,26 +9,20 @@ use prepnexus_devstack::PgNode;
 use prepnexus_storage::Deadline;
 use tokio::task::spawn_blocking;
 
-use super::{Programs, Setting, common::go_on};
+use super::{Programs, Setting, common::go_on, programs_of};
 use crate::{
     error::Error,
     measure::{Measure, ms_between},
     rig::{Rig, SOON, Shape, on_rig},
+    site::{self, Api, Site},
 };
 use load::{Answer, HttpLoad};
-pub(super) use process::answers_well;
-use process::{Api, Site};
 
 /// From when on every write is refused rather than waited for.
 const SETTLED_US: u64 = 1_500_000;
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
-    let Some(programs) = setting.programs.clone() else {
-        return Err(Error::Answer {
-            what: "where the api binary is".into(),
-            answer: "nobody said".into(),
-        });
-    };
+    let programs = programs_of(&setting)?;
     let shape = Shape {
         clusters: 1,
         ..Shape::default()
@@ -89,7 +82,7 @@ async fn script(
     rig.until_primary(None).await?;
     go_on(setting.seconds(3.0, 1.5)).await;
     let bases = apis.each_ref().map(Api::base);
-    let (not_ready, not_degraded) = spawn_blocking(move || process::health(&bases)).await?;
+    let (not_ready, not_degraded) = spawn_blocking(move || site::health(&bases)).await?;
     rig.with(0, PgNode::start).await??;
     let restarted = rig.recorder().script("start the primary again");
     load.until_written(restarted, SOON).await;

@@ -13,8 +13,10 @@ use std::{
 use tokio::time::sleep;
 use ureq::Agent;
 
-use super::process::is_ready;
-use crate::history::Recorder;
+use crate::{
+    history::Recorder,
+    site::{agent, is_ready},
+};
 
 /// Threads that read, and that write.
 const READERS: usize = 6;
@@ -132,16 +134,6 @@ impl Drop for HttpLoad {
         // Also when nobody waits for the answers any more.
         self.shared.stop.store(true, Ordering::Relaxed);
     }
-}
-
-/// A client that lets no status be an error.
-pub(super) fn agent(timeout: Duration) -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .http_status_as_error(false)
-        .proxy(None)
-        .build()
-        .new_agent()
 }
 
 fn check(shared: &Shared, index: usize) {

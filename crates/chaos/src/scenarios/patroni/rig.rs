@@ -12,7 +12,7 @@ use prepnexus_storage::{Cluster, ClusterConfig, NodeAddr, Secret};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::super::api::answers_well;
+use crate::site::answers_well;
 use crate::{
     checker::Rows,
     client::{Nodes, SCHEMA},

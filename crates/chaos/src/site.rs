@@ -18,28 +18,28 @@ use nix::{
 use prepnexus_storage::Deadline;
 use serde_json::Value;
 use tokio::time::sleep;
+use ureq::Agent;
 
-use super::{Programs, load::agent};
-use crate::{error::Error, rig::Rig};
+use crate::{error::Error, rig::Rig, scenarios::Programs};
 
 /// How often a condition is asked for.
 const POLL: Duration = Duration::from_millis(10);
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How API processes are started.
-pub(super) struct Site {
+pub(crate) struct Site {
     api: PathBuf,
     env: BTreeMap<&'static str, String>,
 }
 
 /// A running API process. Dropping it kills it.
-pub(super) struct Api {
+pub(crate) struct Api {
     base: String,
     child: Mutex<Child>,
 }
 
 impl Site {
-    pub(super) fn new(rig: &Rig, programs: &Programs) -> Result<Self, Error> {
+    pub(crate) fn new(rig: &Rig, programs: &Programs) -> Result<Self, Error> {
         let config = rig.config();
         let ports: Vec<String> = config
             .nodes
@@ -50,6 +50,9 @@ impl Site {
             .password
             .as_ref()
             .map(|secret| secret.expose().to_owned());
+        let redis = rig.redis().map(|redis| redis.port().to_string());
+        let redis =
+            redis.map(|port| [("REDIS_HOST", "127.0.0.1".to_owned()), ("REDIS_PORT", port)]);
         let env = [
             ("DB_HOST", "127.0.0.1".to_owned()),
             ("DB_PORT", ports.join(",")),
@@ -66,12 +69,12 @@ impl Site {
             .map_err(|source| no_program(&programs.api, source))?;
         Ok(Self {
             api,
-            env: env.into(),
+            env: env.into_iter().chain(redis.into_iter().flatten()).collect(),
         })
     }
 
     /// Starts a process, which ends with the thread that calls this.
-    pub(super) fn start(&self) -> Result<Api, Error> {
+    pub(crate) fn start(&self) -> Result<Api, Error> {
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr());
         let port = port.map_err(|source| no_program(&self.api, source))?.port();
         let mut command = Command::new("setpriv");
@@ -88,7 +91,7 @@ impl Site {
     }
 
     /// Waits until all are ready, and makes a key. Blocks.
-    pub(super) fn prepare(&self, bases: &[String]) -> Result<String, Error> {
+    pub(crate) fn prepare(&self, bases: &[String]) -> Result<String, Error> {
         let deadline = Instant::now() + READY_LIMIT;
         while !bases.iter().all(|base| is_ready(base)) {
             if Instant::now() > deadline {
@@ -117,20 +120,25 @@ impl Site {
 }
 
 impl Api {
-    pub(super) fn base(&self) -> String {
+    pub(crate) fn base(&self) -> String {
         self.base.clone()
     }
 
-    /// Sends SIGTERM; whether it ended with success before the deadline.
-    pub(super) async fn terminate(&self, deadline: Deadline) -> bool {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let id = self
             .child
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .id();
         if let Ok(pid) = i32::try_from(id) {
-            let _sent = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _sent = kill(Pid::from_raw(pid), signal);
         }
+    }
+
+    /// Sends SIGTERM; whether it ended with success before the deadline.
+    pub(crate) async fn terminate(&self, deadline: Deadline) -> bool {
+        self.signal(Signal::SIGTERM);
         loop {
             let ended = self
                 .child
@@ -155,19 +163,29 @@ impl Drop for Api {
     }
 }
 
+/// A client that lets no status be an error.
+pub(crate) fn agent(timeout: Duration) -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .proxy(None)
+        .build()
+        .new_agent()
+}
+
 /// Whether `GET /health/ready` answers 200.
-pub(super) fn is_ready(base: &str) -> bool {
+pub(crate) fn is_ready(base: &str) -> bool {
     answers_well(&format!("{base}/health/ready"))
 }
 
 /// Whether a GET is answered with 200. Blocks.
-pub(in crate::scenarios) fn answers_well(url: &str) -> bool {
+pub(crate) fn answers_well(url: &str) -> bool {
     let answer = agent(Duration::from_secs(2)).get(url).call();
     answer.is_ok_and(|answer| answer.status() == 200)
 }
 
 /// How many are not ready, and how many don't call themselves degraded. Blocks.
-pub(super) fn health(bases: &[String]) -> (usize, usize) {
+pub(crate) fn health(bases: &[String]) -> (usize, usize) {
     let degraded = |base: &&String| {
         let answer = agent(Duration::from_secs(2))
             .get(format!("{base}/health"))
