@@ -58,4 +58,4 @@ pub use config::{ConfigError, Password, RedisConfig};
 pub use encoding::Encoding;
 pub use entry::{Entry, Fill, TooLong};
 pub use metric::describe_metrics;
-pub use redis::{Error, RedisMonitor, RedisPool};
+pub use redis::{Error, Hints, RedisMonitor, RedisPool};

@@ -15,6 +15,7 @@
 //! Deliberately absent: retries. A cache that fails is a miss, and the caller's next step is known.
 
 mod error;
+mod hints;
 mod manager;
 mod monitor;
 
@@ -29,6 +30,7 @@ use prepnexus_health::{BreakerState, SharedBreaker};
 use crate::config::{ConfigError, RedisConfig};
 use crate::metric::{self, Lookup};
 pub use error::Error;
+pub use hints::Hints;
 use manager::{ConnectFailures, Connection, Manager};
 pub use monitor::{COMPONENT, RedisMonitor};
 
@@ -40,6 +42,7 @@ pub struct RedisPool {
 
 struct Shared {
     pool: bb8::Pool<Manager>,
+    manager: Manager,
     breaker: SharedBreaker,
     connect_failures: ConnectFailures,
     checkout_timeout: Duration,
@@ -60,6 +63,7 @@ impl RedisPool {
         config.validate()?;
         let manager = Manager::new(&config)?;
         let connect_failures = manager.failures();
+        let others = manager.clone();
         let pool = bb8::Pool::builder()
             .max_size(config.pool_size)
             .min_idle(config.pool_size)
@@ -72,6 +76,7 @@ impl RedisPool {
         Ok(Self {
             shared: Arc::new(Shared {
                 pool,
+                manager: others,
                 breaker: SharedBreaker::new(config.breaker),
                 connect_failures,
                 checkout_timeout: config.checkout_timeout,

@@ -7,6 +7,8 @@
 mod commands;
 #[path = "cache/faults.rs"]
 mod faults;
+#[path = "cache/hints.rs"]
+mod hints;
 #[path = "cache/kept.rs"]
 mod kept;
 #[path = "cache/monitoring.rs"]

@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use prepnexus_cache::{Cache, CacheConfig, RedisPool};
+use prepnexus_cache::{Cache, CacheConfig, Hints, RedisPool};
 use prepnexus_domain::{Clock, cursor::CursorSigner};
-use prepnexus_storage::{ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, signing};
+use prepnexus_storage::{
+    ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, Token, feed::Change, signing,
+};
 use tokio::sync::OnceCell;
 
 use crate::{error::ContentError, session::OwnWrites, views::Views};
@@ -17,7 +19,8 @@ struct Inner {
     cluster: Cluster,
     feed: ChangeFeed,
     cache: Cache<ContentError>,
-    has_redis: bool,
+    /// Where there is a Redis.
+    hints: Option<Hints>,
     clock: Arc<dyn Clock>,
     signer: OnceCell<CursorSigner>,
     own_writes: OwnWrites,
@@ -45,9 +48,16 @@ impl Content {
         // Transactions are numbered alike in all databases of a cluster: each has its own keys. The number is that of
         // the answers' form.
         config.prefix = format!("{}1:{}:", config.prefix, cluster.database());
+        let feed = ChangeFeed::start(cluster.clone(), FeedConfig::default());
+        let hints = redis.clone().map(|pool| {
+            let feed = feed.clone();
+            Hints::listen(pool, format!("{}changes", config.prefix), move || {
+                feed.hint();
+            })
+        });
         Self(Arc::new(Inner {
-            feed: ChangeFeed::start(cluster.clone(), FeedConfig::default()),
-            has_redis: redis.is_some(),
+            feed,
+            hints,
             cache: Cache::new(config, redis, Arc::clone(&clock)),
             cluster,
             clock,
@@ -60,6 +70,9 @@ impl Content {
     /// Stops following changes, and waits for the loads that are under way. The cluster stays open.
     pub async fn close(&self) {
         self.0.feed.close().await;
+        if let Some(hints) = &self.0.hints {
+            hints.close().await;
+        }
         self.0.cache.close().await;
     }
 
@@ -78,7 +91,7 @@ impl Content {
     /// Whether a cache server is configured.
     #[must_use]
     pub fn has_redis(&self) -> bool {
-        self.0.has_redis
+        self.0.hints.is_some()
     }
 
     /// The clock the use cases go by.
@@ -93,6 +106,14 @@ impl Content {
 
     pub(crate) fn own_writes(&self) -> &OwnWrites {
         &self.0.own_writes
+    }
+
+    /// Takes in a change that was committed with that token, here at once, and has the other processes look.
+    pub(crate) fn apply(&self, change: &Change, token: Token) {
+        self.0.feed.apply(change, token);
+        if let Some(hints) = &self.0.hints {
+            hints.tell();
+        }
     }
 
     pub(crate) fn views(&self) -> &Views {

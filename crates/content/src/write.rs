@@ -157,7 +157,7 @@ impl Content {
             session.note(token);
             self.own_writes().note(token, Instant::now());
             if let Some(change) = change {
-                self.feed().apply(&change, token);
+                self.apply(&change, token);
             }
         }
         if replayed {

@@ -86,6 +86,7 @@ impl ConnectFailures {
 }
 
 /// Connects for the pool.
+#[derive(Clone)]
 pub(super) struct Manager {
     client: Client,
     connect_timeout: Duration,
@@ -127,22 +128,34 @@ impl Manager {
     async fn open(&self) -> Result<Connection, String> {
         let broken = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&broken);
+        let on_push = move |push: &PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                closed.store(true, Ordering::Relaxed);
+            }
+        };
+        let handle = self.open_with(on_push).await?;
+        Ok(Connection { handle, broken })
+    }
+
+    /// A connection; `on_push` hears what the server says unasked, and that the connection is lost.
+    pub(super) async fn open_with(
+        &self,
+        on_push: impl Fn(&PushInfo) + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, String> {
         // The client's own limits are off: those around the calls cover what they cover, and more.
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE_LENGTH)
             .set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    closed.store(true, Ordering::Relaxed);
-                }
+                on_push(&push);
                 Ok::<_, SendError>(())
             });
         let connecting = self
             .client
             .get_multiplexed_async_connection_with_config(&settings);
         match timeout(self.connect_timeout, connecting).await {
-            Ok(Ok(handle)) => Ok(Connection { handle, broken }),
+            Ok(Ok(handle)) => Ok(handle),
             Ok(Err(error)) => Err(describe(&error)),
             Err(_elapsed) => {
                 let limit = self.connect_timeout.as_millis();

@@ -21,6 +21,8 @@ use crate::{
 
 /// The longest a poll, or a beat, may take.
 const LIMIT: Duration = Duration::from_millis(500);
+/// Between two polls at least, however often somebody hints.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// For how long nobody beats after a commit was seen.
 const BEAT: Duration = Duration::from_millis(250);
 /// All that is known of a history; of a very long one, the end.
@@ -79,6 +81,7 @@ async fn poll_on(inner: Weak<Inner>, cluster: Cluster) {
             .watermark()
             .map(|watermark| watermark.elapsed().as_secs_f64());
         gauge!(metric::FEED_AGE).set(age.unwrap_or(f64::NAN));
+        sleep(SHORTEST).await;
         let _hinted = timeout(inner.config.interval, inner.poll_now.notified()).await;
     }
 }

@@ -1,0 +1,73 @@
+//! Hints: heard by all while Redis is there, and again once it is back.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use prepnexus_cache::{Hints, RedisConfig, RedisPool};
+
+use crate::support::{Redis, until};
+
+/// One process's end of the channel, and how many hints it has heard.
+fn listen(config: &RedisConfig) -> Result<(Hints, Arc<AtomicUsize>)> {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&heard);
+    let pool = RedisPool::new(config.clone())?;
+    let hints = Hints::listen(pool, "pnx:changes", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    Ok((hints, heard))
+}
+
+/// Tells until the other has heard one that was told.
+async fn until_heard(teller: &Hints, heard: &AtomicUsize) -> Result<()> {
+    until("a hint", async || {
+        let before = heard.load(Ordering::Relaxed);
+        teller.tell();
+        let told = Instant::now();
+        while told.elapsed() < Duration::from_millis(100) {
+            if heard.load(Ordering::Relaxed) > before {
+                return Ok(true);
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(false)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_tells_all_hear_and_again_after_a_restart() -> Result<()> {
+    let redis = Redis::start()?;
+    let (here, heard_here) = listen(&redis.patient_config())?;
+    let (there, heard_there) = listen(&redis.patient_config())?;
+    until_heard(&here, &heard_there).await?;
+    until_heard(&there, &heard_here).await?;
+    redis.server.kill()?;
+    redis.server.start()?;
+    until_heard(&here, &heard_there).await?;
+    here.close().await;
+    there.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_frozen_who_tells_does_not_wait_and_hints_are_heard_after() -> Result<()> {
+    let redis = Redis::start()?;
+    let (hints, heard) = listen(&redis.config())?;
+    until_heard(&hints, &heard).await?;
+    redis.server.freeze();
+    let began = Instant::now();
+    hints.tell();
+    assert!(
+        began.elapsed() < Duration::from_millis(50),
+        "who tells does not wait"
+    );
+    redis.server.thaw();
+    until_heard(&hints, &heard).await?;
+    hints.close().await;
+    Ok(())
+}
