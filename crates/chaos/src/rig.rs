@@ -130,13 +130,17 @@ impl Rig {
         self.stack.nodes()[node].port()
     }
 
+    pub(crate) fn node(&self, node: usize) -> PgNode {
+        self.stack.nodes()[node].clone()
+    }
+
     /// Does something to a server that blocks.
     pub(crate) async fn with<T: Send + 'static>(
         &self,
         node: usize,
         work: impl FnOnce(&PgNode) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let node = self.stack.nodes()[node].clone();
+        let node = self.node(node);
         Ok(spawn_blocking(move || work(&node)).await?)
     }
 
@@ -146,7 +150,7 @@ impl Rig {
         (node, other): (usize, usize),
         work: impl FnOnce(&PgNode, &PgNode) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let other = self.stack.nodes()[other].clone();
+        let other = self.node(other);
         self.with(node, move |node| work(node, &other)).await
     }
 

@@ -33,6 +33,8 @@ pub struct Setting {
     pub run: u32,
     /// How many there are: what is promised of a number of faults is spread over them.
     pub runs: u32,
+    /// Where the numbers begin that schedules of faults are drawn from.
+    pub seed: u32,
     /// Limits of time are this many times as long: 1 where they are to be judged, more on a machine that does
     /// other things meanwhile. What must never happen must never happen there either.
     pub patience: f64,
@@ -50,6 +52,7 @@ impl Setting {
             quick: false,
             run: 0,
             runs: 1,
+            seed: 0,
             patience: 1.0,
             programs,
             histories: None,

@@ -47,6 +47,23 @@ macro_rules! scenarios {
     }};
 }
 
+/// What `./dev chaos --mutants` breaks is still there to be broken.
+#[test]
+fn each_mutant_can_be_made() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mutants = std::fs::read_dir(root.join("crates/chaos/mutants")).unwrap();
+    let mut count = 0;
+    for mutant in mutants {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(&root).args(["apply", "--check"]);
+        let checked = git.arg(mutant.unwrap().path()).output().unwrap();
+        let why = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{why}");
+        count += 1;
+    }
+    assert_eq!(count, 4);
+}
+
 scenarios! {
     frozen_primary
     promotion

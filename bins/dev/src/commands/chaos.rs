@@ -1,6 +1,8 @@
 //! `./dev chaos`: the fault suite. It prints a table, writes the same as JSON below target/chaos/ beside the histories that
 //! were judged, and fails when a limit is broken.
 
+mod mutants;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,9 +33,18 @@ pub(crate) struct Arguments {
     /// The short form: shorter loads, fewer faults.
     #[arg(long)]
     quick: bool,
+    /// Where the schedules of the scenario `cache` begin: one that broke a promise is played again by its number.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u32,
+    /// Instead: whether `cache` notices that a rule is broken, for each patch in crates/chaos/mutants.
+    #[arg(long, conflicts_with_all = ["names", "runs", "quick", "seed"])]
+    mutants: bool,
 }
 
 pub(crate) fn chaos(session: &Session, arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.mutants {
+        return mutants::mutants(session);
+    }
     let chosen = choose(&arguments.names)?;
     note("building the release binaries");
     let api = Binaries::build(session)?.path("api")?;
@@ -44,22 +55,28 @@ pub(crate) fn chaos(session: &Session, arguments: &Arguments) -> Result<ExitCode
     } else {
         (Setting::full(programs), RUNS)
     };
+    setting.seed = arguments.seed;
     setting.histories = Some(dir.join("histories"));
     let runs = arguments.runs.unwrap_or(runs);
-    let runtime = Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("can't start a runtime")?;
-    let report = runtime.block_on(async {
-        tokio::select! {
-            report = run(&chosen, &setting, runs, |line| note(line)) => Ok(report),
-            interrupted = interrupted(&session.interrupts) => Err(interrupted),
-        }
-    })?;
+    let report = until_interrupted(session, run(&chosen, &setting, runs, |line| note(line)))?;
     say(report.table().trim_end());
     write(&dir, &report)?;
     Ok(if report.holds() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+/// Does `work`, unless the user wants to stop.
+fn until_interrupted<T>(session: &Session, work: impl Future<Output = T>) -> Result<T> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("can't start a runtime")?;
+    runtime.block_on(async {
+        tokio::select! {
+            done = work => Ok(done),
+            interrupted = interrupted(&session.interrupts) => Err(interrupted),
+        }
     })
 }
 

@@ -5,14 +5,19 @@
 
 mod clients;
 mod faults;
+mod slow_writer;
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use tokio::task::{block_in_place, spawn_blocking};
 
 use self::{
     clients::{Clients, Seen},
     faults::Faults,
+    slow_writer::SlowWriter,
 };
 use super::{Setting, programs_of};
 use crate::{
@@ -47,8 +52,17 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
         } else {
             SCHEDULES
         };
-        let faults = Faults::new(rig, &site, &clients);
-        let outcome = faults.play(setting.run * schedules, schedules).await;
+        let primary = AtomicUsize::new(0);
+        let faults = Faults::new(rig, &site, &clients, &primary);
+        let slow = SlowWriter {
+            rig,
+            clients: &clients,
+            primary: &primary,
+        };
+        let outcome = tokio::select! {
+            played = faults.play(setting.seed + setting.run * schedules, schedules) => played,
+            failed = slow.write_on() => failed,
+        };
         let seen = spawn_blocking(move || clients.stop()).await?;
         outcome?;
         measures(&setting, schedules, &seen)

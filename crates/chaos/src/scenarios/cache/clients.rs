@@ -24,7 +24,9 @@ use crate::{
 
 const WRITERS: usize = 3;
 const READERS: usize = 6;
-const POSTS: usize = 9;
+const POSTS: usize = 10;
+/// Those that the threads write; another program writes the last one.
+const WRITTEN: usize = POSTS - 1;
 /// Between two writes of one writer.
 const PAUSE: Duration = Duration::from_millis(40);
 /// Beyond what a frozen process is waited for.
@@ -124,6 +126,19 @@ impl Clients {
         Arc::clone(&self.shared.apis()[index])
     }
 
+    /// The post that the clients only read: which value, and its number.
+    pub(super) fn slow_post(&self) -> (usize, i64) {
+        (WRITTEN, self.shared.posts[WRITTEN].id)
+    }
+
+    pub(super) fn note_sent(&self, post: usize, version: u32) {
+        self.shared.note_sent(post, version);
+    }
+
+    pub(super) fn acknowledge(&self, post: usize, version: u32, token: Option<String>) {
+        self.shared.acknowledge(post, version, token);
+    }
+
     /// Another process in place of one that was killed.
     pub(super) fn replace(&self, index: usize, api: Arc<Api>) {
         let mut apis = self
@@ -179,7 +194,9 @@ impl Shared {
 
     fn write_on(&self, writer: usize) {
         let agent = agent(TIMEOUT);
-        let mine: Vec<usize> = (0..POSTS).filter(|post| post % WRITERS == writer).collect();
+        let mine: Vec<usize> = (0..WRITTEN)
+            .filter(|post| post % WRITERS == writer)
+            .collect();
         let mut states = vec![(1, None::<String>); POSTS];
         while !self.is_over() {
             thread::sleep(PAUSE.mul_f64(2.0 * fastrand::f64()));
@@ -189,7 +206,7 @@ impl Shared {
                 // What it is at now, after a write whose outcome is not known.
                 None => {
                     if let Some((found, tag, token)) = self.look(&agent, post) {
-                        self.acknowledge(post, found, token);
+                        self.acknowledge(post, found, Some(token));
                         *version = (*version).max(found);
                         *etag = Some(tag);
                     }
@@ -219,23 +236,27 @@ impl Shared {
     /// The new ETag, if it is known to be done.
     fn write(&self, agent: &Agent, post: usize, version: u32, tag: &str) -> Option<String> {
         let target = format!("{}/api/v1/posts/{}", self.any().1, self.posts[post].id);
-        self.seen().writes.push(Write {
-            value: u32::try_from(post).unwrap_or(0),
-            version,
-            sent_us: self.recorder.now(),
-            acknowledged_us: None,
-        });
+        self.note_sent(post, version);
         let asked = agent
             .patch(target)
             .header("authorization", format!("Bearer {}", self.key))
             .header("if-match", tag);
         let answer = asked.send_json(json!({"title": format!("v{version}")}));
         let answer = answer.ok().filter(|answer| answer.status() == 200)?;
-        self.acknowledge(post, version, header(&answer, TOKEN).to_owned());
+        self.acknowledge(post, version, Some(header(&answer, TOKEN).to_owned()));
         Some(header(&answer, "etag").to_owned())
     }
 
-    fn acknowledge(&self, post: usize, version: u32, token: String) {
+    fn note_sent(&self, post: usize, version: u32) {
+        self.seen().writes.push(Write {
+            value: u32::try_from(post).unwrap_or(0),
+            version,
+            sent_us: self.recorder.now(),
+            acknowledged_us: None,
+        });
+    }
+
+    fn acknowledge(&self, post: usize, version: u32, token: Option<String>) {
         let now = self.recorder.now();
         let value = u32::try_from(post).unwrap_or(0);
         let mut seen = self.seen();
@@ -245,8 +266,10 @@ impl Shared {
             write.acknowledged_us.get_or_insert(now);
         }
         drop(seen);
-        let acknowledged = self.posts[post].acknowledged.lock();
-        *acknowledged.unwrap_or_else(PoisonError::into_inner) = (version, token);
+        if let Some(token) = token {
+            let acknowledged = self.posts[post].acknowledged.lock();
+            *acknowledged.unwrap_or_else(PoisonError::into_inner) = (version, token);
+        }
     }
 
     fn read_on(&self) {

@@ -1,6 +1,12 @@
 //! One fault per schedule, drawn from its seed: to a process of the API, to Redis, to a replica, to the primary.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use fastrand::Rng;
 use nix::sys::signal::Signal;
@@ -26,31 +32,42 @@ pub(super) struct Faults<'a> {
     rig: &'a Rig,
     site: &'a Site,
     clients: &'a Clients,
+    primary: &'a AtomicUsize,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn new(rig: &'a Rig, site: &'a Site, clients: &'a Clients) -> Self {
-        Self { rig, site, clients }
+    pub(super) fn new(
+        rig: &'a Rig,
+        site: &'a Site,
+        clients: &'a Clients,
+        primary: &'a AtomicUsize,
+    ) -> Self {
+        Self {
+            rig,
+            site,
+            clients,
+            primary,
+        }
     }
 
     /// Plays `count` schedules, whose seeds begin at `first`.
     pub(super) async fn play(&self, first: u32, count: u32) -> Result<(), Error> {
-        let mut primary = 0;
         for seed in first..first + count {
             let mut chance = Rng::with_seed(u64::from(seed));
             self.rig.recorder().script(&format!("schedule {seed}"));
             go_on(between(&mut chance, 50, 300)).await;
             if seed % FAILOVER_EVERY == FAILOVER_EVERY / 2 {
-                primary = self.fail_over(primary).await?;
+                self.fail_over().await?;
             } else {
-                self.one(&mut chance, primary).await?;
+                self.one(&mut chance).await?;
             }
             go_on(between(&mut chance, 50, 300)).await;
         }
         Ok(())
     }
 
-    async fn one(&self, chance: &mut Rng, primary: usize) -> Result<(), Error> {
+    async fn one(&self, chance: &mut Rng) -> Result<(), Error> {
+        let primary = self.primary.load(Ordering::Relaxed);
         let replica = (primary + 1 + chance.usize(0..self.rig.size() - 1)) % self.rig.size();
         let api = chance.usize(0..NODES);
         // Past the bound as often as not.
@@ -115,13 +132,14 @@ impl<'a> Faults<'a> {
     }
 
     /// Kills the primary, promotes a replica, and takes the old one back as another.
-    async fn fail_over(&self, old: usize) -> Result<usize, Error> {
+    async fn fail_over(&self) -> Result<(), Error> {
+        let old = self.primary.load(Ordering::Relaxed);
         self.rig.kill(old).await?;
         let new = self.rig.most_advanced(old).await?;
         self.rig.promote(new, old).await?;
+        self.primary.store(new, Ordering::Relaxed);
         go_on(Duration::from_secs(1)).await;
-        self.rig.rejoin(old, new).await?;
-        Ok(new)
+        self.rig.rejoin(old, new).await
     }
 
     async fn redis(
