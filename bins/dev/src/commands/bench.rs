@@ -1,9 +1,11 @@
 //! `./dev bench`: finds the benchmark of that name. Each is a module of its own below this one.
 
+mod cache;
 mod load;
 mod overhead;
 mod pages;
 mod read;
+mod reference;
 mod report;
 mod rig;
 
@@ -19,6 +21,7 @@ type Benchmark = fn(&Session) -> Result<()>;
 /// All of them, by name.
 const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("read", read::run),
+    ("cache", cache::run),
     ("pages", pages::run),
     ("overhead", overhead::run),
 ];

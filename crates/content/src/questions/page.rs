@@ -75,6 +75,7 @@ impl Question for PageQuestion {
             let cursor = cursor.map_err(|error| Invalid::one("/cursor", error.to_string()))?;
             query.cursor = Some(cursor);
         }
+        let valid_until = posts::next_listed(conn, asking.now).await?;
         let page = posts::list(conn, &query, asking.now).await?;
         let encode = |cursor| signer.encode(&cursor, &query);
         let page = PostPage {
@@ -85,7 +86,7 @@ impl Question for PageQuestion {
         };
         let dependencies = Dependencies::page(&query, &page.items);
         Ok(Draft {
-            valid_until: posts::next_listed(conn, asking.now).await?,
+            valid_until,
             is_rare: query.text.is_some(),
             ..Draft::new(Outcome::Found(page), dependencies)
         })

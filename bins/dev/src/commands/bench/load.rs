@@ -23,8 +23,8 @@ pub(super) struct Turn {
     pub(super) cpu_us: f64,
 }
 
-/// Asks for `url` as fast as the server of that process answers.
-pub(super) fn turn(session: &Session, url: &str, pid: u32) -> Result<Turn> {
+/// Asks for `url`, with these headers, as fast as the server of that process answers.
+pub(super) fn turn(session: &Session, url: &str, headers: &[&str], pid: u32) -> Result<Turn> {
     let before = cpu_seconds(pid)?;
     let mut wrk = child::command("wrk");
     wrk.args([
@@ -33,6 +33,7 @@ pub(super) fn turn(session: &Session, url: &str, pid: u32) -> Result<Turn> {
         &format!("-d{TURN_SECONDS}s"),
         url,
     ]);
+    wrk.args(headers.iter().flat_map(|header| ["-H", header]));
     let printed = child::output(wrk, &session.interrupts)?;
     let used = cpu_seconds(pid)? - before;
     if printed.contains("Non-2xx") || printed.contains("Socket errors") {

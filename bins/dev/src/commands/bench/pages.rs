@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::read::get;
+use super::reference::get;
 use super::report::{self, median};
 use super::rig::Rig;
 use crate::bootstrap::bootstrap;

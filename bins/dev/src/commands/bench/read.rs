@@ -4,26 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::load::{self, CONNECTIONS, TURN_SECONDS, Turn};
+use super::reference::{get, reference, tempfile, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
-use crate::child::{self, Child};
+use crate::child;
 use crate::output::{note, say};
-use crate::poll;
 use crate::session::Session;
 
 /// Turns of each target.
 const ROUNDS: usize = 5;
-const READY_LIMIT: Duration = Duration::from_secs(20);
 
 /// A line of the table.
 #[derive(Debug, Serialize)]
@@ -91,7 +87,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
             turns
                 .entry(what)
                 .or_default()
-                .push(load::turn(session, url, *pid)?);
+                .push(load::turn(session, url, &[], *pid)?);
         }
         let now = format!(
             "now={}",
@@ -163,59 +159,6 @@ fn show(
     report::write(session, "read", &rows)
 }
 
-/// The post whose content is of the middle length.
-fn typical_post(base: &str) -> Result<String> {
-    let list: Value = serde_json::from_str(&get(&format!("{base}/api/v1/posts?limit=100"))?)?;
-    let slugs = list["data"]
-        .as_array()
-        .context("no list")?
-        .iter()
-        .filter_map(|post| post["slug"].as_str());
-    let bodies = slugs.map(|slug| get(&format!("{base}/api/v1/posts/slug/{slug}")));
-    let mut bodies = bodies.collect::<Result<Vec<_>>>()?;
-    bodies.sort_by_key(String::len);
-    let middle = bodies.len() / 2;
-    bodies.into_iter().nth(middle).context("there are no posts")
-}
-
-fn reference(session: &Session, setup: &Value) -> Result<(Child, String)> {
-    note("building the reference server");
-    let mut cargo = child::command("cargo");
-    cargo.args([
-        "build",
-        "--release",
-        "-q",
-        "-p",
-        "prepnexus-web",
-        "--example",
-        "reference_server",
-    ]);
-    child::run_well(cargo, &session.interrupts)?;
-    let target = std::env::current_exe().context("where is this program?")?;
-    let program = target
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("examples/reference_server");
-    let file = tempfile(session, "setup.json", &setup.to_string())?;
-    let mut command = child::command(program);
-    command.stdin(Stdio::from(fs::File::open(&file)?));
-    let mut server = Child::spawn(command, &session.interrupts)?;
-    let base = format!("http://127.0.0.1:{}", setup["port"]);
-    poll::until(
-        "the reference server",
-        READY_LIMIT,
-        &session.interrupts,
-        || {
-            if let Some(status) = server.ended()? {
-                bail!("the reference server ended ({status})");
-            }
-            Ok(get(&format!("{base}/memory/post")).ok())
-        },
-    )?;
-    fs::remove_file(file)?;
-    Ok((server, base))
-}
-
 /// pgbench's variables go where the statement's parameters were, in their order.
 fn pgbench(session: &Session, rig: &Rig, sql: &str, variables: &[String]) -> Result<f64> {
     let mut script = sql
@@ -257,43 +200,4 @@ fn newest_pgbench() -> Result<PathBuf> {
         .filter(|path| path.exists())
         .max()
         .context("there is no pgbench: it comes with the server's package")
-}
-
-/// A file only this user can read, under `target/`.
-fn tempfile(session: &Session, name: &str, text: &str) -> Result<PathBuf> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let path = session
-        .project
-        .root()
-        .join("target")
-        .join(format!("bench-{}-{name}", std::process::id()));
-    let mut options = fs::File::options();
-    let file = options
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("can't write {}", path.display()))?;
-    Ok(path)
-}
-
-pub(super) fn get(url: &str) -> Result<String> {
-    let mut response = ureq::get(url)
-        .call()
-        .with_context(|| format!("GET {url}"))?;
-    response
-        .body_mut()
-        .read_to_string()
-        .with_context(|| format!("GET {url}"))
-}
-
-fn text_field(body: &str, path: &str) -> Result<String> {
-    let value: Value = serde_json::from_str(body)?;
-    let found = path.split('.').fold(&value, |value, name| &value[name]);
-    Ok(found
-        .as_str()
-        .with_context(|| format!("no {path}"))?
-        .to_owned())
 }
