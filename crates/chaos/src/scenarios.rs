@@ -12,6 +12,7 @@ mod old_primary;
 mod pairs;
 mod patroni;
 mod promotion;
+mod stampede;
 
 use std::{fs, path::PathBuf, pin::Pin, time::Duration};
 
@@ -114,7 +115,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 11] = [
+pub const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -164,6 +165,11 @@ pub const SCENARIOS: [Scenario; 11] = [
         name: "cache",
         about: "posts change while processes, Redis and servers fail: no reader is shown what is old, unmarked",
         play: |setting| Box::pin(cache::play(setting)),
+    },
+    Scenario {
+        name: "stampede",
+        about: "a thousand readers of one post that nobody has read yet: it is read once",
+        play: |setting| Box::pin(stampede::play(setting)),
     },
     Scenario {
         name: "patroni",

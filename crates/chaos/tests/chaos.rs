@@ -75,5 +75,6 @@ scenarios! {
     no_primary
     api
     cache
+    stampede
     patroni
 }

@@ -1,0 +1,255 @@
+//! A thousand readers ask three API processes for one post that nobody has read yet, and reading it takes a while: it is
+//! read once, or once more by who takes over from a killed process, or once by each process where there is no Redis.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use prepnexus_devstack::RedisServer;
+use serde_json::{Value, json};
+use tokio::task::{block_in_place, spawn_blocking};
+
+use super::{Setting, programs_of};
+use crate::{
+    error::Error,
+    measure::Measure,
+    rig::{Rig, SOON, Shape, on_rig},
+    site::{Api, Site, agent},
+};
+
+const READERS: usize = 1_000;
+const NODES: usize = 3;
+/// For so long nobody can read posts.
+const SLOWED: &str =
+    "BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.2); COMMIT";
+const CALLS: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '-- posts.find_by_id%'";
+const POLL: Duration = Duration::from_millis(2);
+
+pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
+    let programs = programs_of(&setting)?;
+    let shape = Shape {
+        replicas: 1,
+        redis: true,
+        clusters: 0,
+        ..Shape::default()
+    };
+    on_rig(&setting, "stampede", shape, async |rig| {
+        rig.psql(0, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+            .await?;
+        let site = Site::new(rig, &programs)?;
+        // From this thread, which lives as long as they do: they end with the thread that started them.
+        let apis = [site.start()?, site.start()?, site.start()?];
+        let bases: Vec<String> = apis.iter().map(Api::base).collect();
+        let key = block_in_place(|| site.prepare(&bases))?;
+        let stampede = Stampede {
+            rig,
+            bases: &bases,
+            key: &key,
+        };
+        stampede.measure(&apis).await
+    })
+    .await
+}
+
+struct Stampede<'a> {
+    rig: &'a Rig,
+    bases: &'a [String],
+    key: &'a str,
+}
+
+/// What came of one.
+struct Outcome {
+    queries: f64,
+    not_served: usize,
+}
+
+impl Stampede<'_> {
+    async fn measure(&self, apis: &[Api; NODES]) -> Result<Vec<Measure>, Error> {
+        let with_redis = self.run(self.bases, None).await?;
+        self.redis(RedisServer::kill).await?;
+        let without = self.run(self.bases, None).await?;
+        self.redis(RedisServer::start).await?;
+        self.until_redis_is_used().await?;
+        // Last, for it costs a process.
+        let killed = self.run(&self.bases[1..], Some(&apis[0])).await?;
+        let served = with_redis.not_served + without.not_served + killed.not_served;
+        let queries =
+            |what, outcome: &Outcome, limit| Measure::at_most(what, "", outcome.queries, limit);
+        Ok(vec![
+            queries("queries for one cold post", &with_redis, 1.0)
+                .beside(format!("{READERS} readers, {NODES} processes")),
+            queries("queries, who had the lease killed", &killed, 2.0),
+            queries("queries, Redis down", &without, 3.0),
+            Measure::never("readers without the post", served),
+        ])
+    }
+
+    /// All readers at once, of those processes; `first` is asked before them, and killed when it has the lease.
+    async fn run(&self, bases: &[String], first: Option<&Api>) -> Result<Outcome, Error> {
+        let id = block_in_place(|| self.make())?;
+        self.rig.all_caught_up(0).await?;
+        let before = self.calls().await?;
+        let slowing = self.rig.node(0);
+        let database = self.rig.config().database;
+        let slowed = spawn_blocking(move || slowing.psql_db(&database, SLOWED));
+        self.until_slowed().await?;
+        let lost = match first {
+            Some(api) => {
+                let base = api.base();
+                let asked = thread::spawn(move || ask(&[base], 1, id));
+                self.until_leased(id).await?;
+                api.signal(nix::sys::signal::Signal::SIGKILL);
+                Some(asked)
+            }
+            None => None,
+        };
+        let bases: Arc<[String]> = bases.into();
+        let asking = spawn_blocking(move || ask(&bases, READERS, id));
+        let served = asking.await?;
+        slowed.await??;
+        if let Some(lost) = lost {
+            let _killed = lost.join();
+        }
+        Ok(Outcome {
+            queries: self.calls().await? - before,
+            not_served: READERS - served,
+        })
+    }
+
+    /// A post that nobody has read.
+    fn make(&self) -> Result<i64, Error> {
+        let post = json!({"title": "Cold", "content": "x", "status": "published"});
+        let base = self.bases.last().map_or("", String::as_str);
+        let made = agent(SOON)
+            .post(format!("{base}/api/v1/posts"))
+            .header("authorization", format!("Bearer {}", self.key))
+            .send_json(post);
+        let document: Value = made
+            .map_err(|error| odd("making a post", &error.to_string()))?
+            .body_mut()
+            .read_json()
+            .unwrap_or_default();
+        document["id"]
+            .as_i64()
+            .ok_or_else(|| odd("making a post", "no id"))
+    }
+
+    /// How often a post was asked for by its number, on all servers.
+    async fn calls(&self) -> Result<f64, Error> {
+        let mut calls = 0.0;
+        for node in 0..self.rig.size() {
+            let counted: f64 = self
+                .rig
+                .psql(node, CALLS)
+                .await?
+                .trim()
+                .parse()
+                .unwrap_or(f64::NAN);
+            calls += counted;
+        }
+        Ok(calls)
+    }
+
+    async fn until_slowed(&self) -> Result<(), Error> {
+        const LOCKED: &str = "SELECT count(*) FROM pg_locks WHERE relation = 'posts'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+        for node in 0..self.rig.size() {
+            self.until("a lock", async || {
+                Ok(self.rig.psql(node, LOCKED).await?.trim() == "1")
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn until_leased(&self, id: i64) -> Result<(), Error> {
+        let pattern = format!("*post:{id}}}:lease");
+        self.until("a lease", async || {
+            let pattern = pattern.clone();
+            let found = self
+                .redis(move |redis| redis.cli(&["KEYS", &pattern]))
+                .await?;
+            Ok(found.contains(":lease"))
+        })
+        .await
+    }
+
+    async fn until_redis_is_used(&self) -> Result<(), Error> {
+        let id = block_in_place(|| self.make())?;
+        for base in self.bases {
+            self.until("Redis being used", async || {
+                let base = base.clone();
+                let asking = spawn_blocking(move || {
+                    let asked = agent(SOON).get(format!("{base}/health")).call();
+                    asked.ok()?.body_mut().read_json::<Value>().ok()
+                });
+                let health = asking.await?.unwrap_or_default();
+                Ok(health["checks"]["cache"]["status"] == "healthy")
+            })
+            .await?;
+            let base = base.clone();
+            let _warm = spawn_blocking(move || ask(&[base], 1, id)).await?;
+        }
+        Ok(())
+    }
+
+    async fn until(
+        &self,
+        what: &str,
+        condition: impl AsyncFn() -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + SOON;
+        while !condition().await? {
+            if Instant::now() > deadline {
+                return Err(Error::Timeout {
+                    what: what.into(),
+                    limit: SOON,
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn redis<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&RedisServer) -> prepnexus_devstack::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let redis = self.rig.redis().cloned();
+        let redis = redis.ok_or_else(|| odd("Redis", "there is none"))?;
+        Ok(spawn_blocking(move || work(&redis)).await??)
+    }
+}
+
+/// Sends `count` requests before it reads an answer; how many were served. Blocks.
+fn ask(bases: &[String], count: usize, id: i64) -> usize {
+    let mut asked = Vec::with_capacity(count);
+    for base in bases.iter().cycle().take(count) {
+        let address = base.trim_start_matches("http://");
+        let request = format!(
+            "GET /api/v1/posts/{id} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        );
+        let sent = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(SOON))?;
+            stream.write_all(request.as_bytes())?;
+            Ok(stream)
+        });
+        asked.push(sent);
+    }
+    let served = asked.into_iter().filter_map(Result::ok).filter(|stream| {
+        let mut answer = String::new();
+        let mut stream = stream;
+        stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
+    });
+    served.count()
+}
+
+fn odd(what: &str, answer: &str) -> Error {
+    Error::Answer {
+        what: what.into(),
+        answer: answer.into(),
+    }
+}
