@@ -4,7 +4,7 @@
 //! noted late, by whoever saw it, is noted where it belongs. Within a generation the position only
 //! rises, and a replica may follow its primary to a later timeline.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::{feed::Epoch, token::Token, topology::Observation};
 
@@ -14,6 +14,7 @@ pub(crate) struct Progress {
     position: AtomicU64,
     system_id: AtomicU64,
     timeline: AtomicU32,
+    in_recovery: AtomicBool,
 }
 
 impl Progress {
@@ -30,6 +31,7 @@ impl Progress {
             position: AtomicU64::new(0),
             system_id: AtomicU64::new(self.system_id.load(Ordering::Acquire)),
             timeline: AtomicU32::new(self.timeline.load(Ordering::Acquire)),
+            in_recovery: AtomicBool::new(self.in_recovery()),
         }
     }
 
@@ -37,6 +39,7 @@ impl Progress {
     pub(crate) fn follow(&self, seen: &Observation) {
         self.system_id.store(seen.system_id, Ordering::Release);
         self.timeline.store(seen.timeline, Ordering::Release);
+        self.in_recovery.store(seen.in_recovery, Ordering::Release);
         self.note(seen.position);
     }
 
@@ -46,6 +49,11 @@ impl Progress {
         if self.position() < position {
             self.position.fetch_max(position, Ordering::AcqRel);
         }
+    }
+
+    /// Whether the node was a standby when it was last seen.
+    pub(crate) fn in_recovery(&self) -> bool {
+        self.in_recovery.load(Ordering::Acquire)
     }
 
     /// The node has everything up to here.

@@ -1,7 +1,8 @@
 //! What a server says on a connection besides answers.
 //!
 //! Two things matter. That it is a standby no more: since PostgreSQL 14 every session is told, at
-//! the end of its next statement, so that traffic notices a promotion before the next probe does.
+//! its start and at the end of its next statement, so that traffic notices a promotion before the next
+//! probe does.
 //! And that a COMMIT gave up waiting for its synchronous standby: the server then reports success,
 //! with a warning alone, for a commit that is on the primary only.
 
@@ -27,9 +28,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// One that wakes `promoted` when the server stops being a standby.
-    pub(crate) fn waking(promoted: Arc<Notify>) -> Self {
+    /// One that wakes `promoted` when the server is a standby no more; `was_standby` says what it was before the session.
+    pub(crate) fn waking(promoted: Arc<Notify>, was_standby: bool) -> Self {
         Self {
+            was_standby: AtomicBool::new(was_standby),
             promoted: Some(promoted),
             ..Self::default()
         }
@@ -47,7 +49,10 @@ impl Told {
     }
 
     pub(super) fn note_recovery(&self, in_hot_standby: Option<&str>) {
-        let is_standby = in_hot_standby == Some("on");
+        // A pooler in between may keep it to itself.
+        let Some(is_standby) = in_hot_standby.map(|told| told == "on") else {
+            return;
+        };
         if self.was_standby.load(Ordering::Relaxed) != is_standby {
             self.was_standby.store(is_standby, Ordering::Relaxed);
             if let Some(promoted) = self.promoted.as_ref().filter(|_| !is_standby) {

@@ -90,7 +90,8 @@ impl Manager for SessionManager {
         // Before connecting: what changes while it is being made makes it a session of the past.
         let generation = self.generations.present();
         let limit = self.connector.config().connect_timeout;
-        let told = Told::waking(Arc::clone(&self.promoted));
+        let was_standby = generation.progress.in_recovery();
+        let told = Told::waking(Arc::clone(&self.promoted), was_standby);
         let opening = Box::pin(self.connector.open(&self.addr, &self.options, limit, told));
         let Opened {
             client,

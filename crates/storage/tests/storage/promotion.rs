@@ -117,15 +117,28 @@ async fn where_a_crash_ended_replay_is_not_taken_for_where_the_timeline_began() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traffic_tells_of_a_promotion_long_before_the_next_probe() {
+async fn a_session_is_told_of_a_promotion_long_before_the_next_probe() {
+    traffic_tells_of_a_promotion(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_begins_after_a_promotion_is_told_of_it_too() {
+    traffic_tells_of_a_promotion(0).await;
+}
+
+/// With so many sessions from before.
+async fn traffic_tells_of_a_promotion(sessions: usize) {
     let (stack, db) = own_stack(1).await;
     let config = ClusterConfig {
         probe_interval: Duration::from_secs(600),
+        pool_min_idle: sessions,
         ..patient(db.config_with_replicas())
     };
     let cluster = Cluster::start(&config).unwrap();
     cluster.wait_for_primary(patience()).await.unwrap();
     wait_for_node(&cluster, 1, Role::Replica, NodeState::Up).await;
+    let idle = async || cluster.status()[1].pool.idle == sessions;
+    wait_until("the sessions", SOON, idle).await;
     promote(&stack).await;
     // The old primary is well, and would not be missed for ten minutes.
     let reading = async || {
