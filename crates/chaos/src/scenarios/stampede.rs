@@ -10,22 +10,26 @@ use std::{
 };
 
 use prepnexus_devstack::RedisServer;
+use prepnexus_storage::{Cluster, Error as StorageError};
 use serde_json::{Value, json};
-use tokio::task::{block_in_place, spawn_blocking};
+use tokio::{
+    sync::Notify,
+    task::{block_in_place, spawn_blocking},
+};
 
 use super::{Setting, programs_of};
 use crate::{
     error::Error,
     measure::Measure,
-    rig::{Rig, SOON, Shape, on_rig},
+    rig::{Rig, SOON, Shape, on_rig, patience},
     site::{Api, Site, agent},
 };
 
 const READERS: usize = 1_000;
 const NODES: usize = 3;
-/// For so long nobody can read posts.
-const SLOWED: &str =
-    "BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.2); COMMIT";
+/// For so long nobody can read posts once readers are there.
+const SLOWED: Duration = Duration::from_millis(200);
+const LOCK: &str = "-- posts.lock\nLOCK TABLE posts IN ACCESS EXCLUSIVE MODE";
 const CALLS: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '-- posts.find_by_id%'";
 const POLL: Duration = Duration::from_millis(2);
 
@@ -45,10 +49,13 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
         let apis = [site.start()?, site.start()?, site.start()?];
         let bases: Vec<String> = apis.iter().map(Api::base).collect();
         let key = block_in_place(|| site.prepare(&bases))?;
+        let writer = Cluster::start(&rig.config())?;
+        writer.wait_for_primary(patience()).await?;
         let stampede = Stampede {
             rig,
             bases: &bases,
             key: &key,
+            writer: &writer,
         };
         stampede.measure(&apis).await
     })
@@ -59,6 +66,7 @@ struct Stampede<'a> {
     rig: &'a Rig,
     bases: &'a [String],
     key: &'a str,
+    writer: &'a Cluster,
 }
 
 /// What came of one.
@@ -93,9 +101,20 @@ impl Stampede<'_> {
         let id = block_in_place(|| self.make())?;
         self.rig.all_caught_up(0).await?;
         let before = self.calls().await?;
-        let slowing = self.rig.node(0);
-        let database = self.rig.config().database;
-        let slowed = spawn_blocking(move || slowing.psql_db(&database, SLOWED));
+        let release = Arc::new(Notify::new());
+        let released = Arc::clone(&release);
+        let writer = self.writer.clone();
+        let slowed = tokio::spawn(async move {
+            let locking = writer.write("posts.lock", patience(), |tx| {
+                let released = Arc::clone(&released);
+                async move {
+                    tx.execute(LOCK, &[]).await?;
+                    released.notified().await;
+                    Ok::<_, StorageError>(())
+                }
+            });
+            locking.await.map(drop)
+        });
         self.until_slowed().await?;
         let lost = match first {
             Some(api) => {
@@ -109,6 +128,8 @@ impl Stampede<'_> {
         };
         let bases: Arc<[String]> = bases.into();
         let asking = spawn_blocking(move || ask(&bases, READERS, id));
+        tokio::time::sleep(SLOWED).await;
+        release.notify_one();
         let served = asking.await?;
         slowed.await??;
         if let Some(lost) = lost {
@@ -161,6 +182,8 @@ impl Stampede<'_> {
                 Ok(self.rig.psql(node, LOCKED).await?.trim() == "1")
             })
             .await?;
+            // It is logged, but nobody waits for its being written.
+            self.rig.psql(0, "SELECT pg_switch_wal()").await?;
         }
         Ok(())
     }
