@@ -32,8 +32,10 @@ mod measure;
 mod report;
 mod rig;
 mod scenarios;
+mod seed;
 mod site;
 mod suite;
+mod visitor;
 
 pub use error::Error;
 pub use measure::{Limit, Measure};

@@ -46,6 +46,17 @@ impl Default for Shape {
     }
 }
 
+impl Shape {
+    /// For API processes, which have routers of their own, and their Redis.
+    pub(crate) fn for_site() -> Self {
+        Self {
+            redis: true,
+            clusters: 0,
+            ..Self::default()
+        }
+    }
+}
+
 /// Servers, database, routers, and the history they are seen in.
 pub(crate) struct Rig {
     pub(crate) nodes: Nodes,
@@ -119,6 +130,18 @@ impl Rig {
     /// Its Redis, where it has one.
     pub(crate) fn redis(&self) -> Option<&RedisServer> {
         self.stack.find_redis()
+    }
+
+    /// Does something to its Redis that blocks.
+    pub(crate) async fn with_redis<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&RedisServer) -> prepnexus_devstack::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let redis = self.redis().cloned().ok_or_else(|| Error::Answer {
+            what: "Redis".into(),
+            answer: "there is none here".into(),
+        })?;
+        Ok(spawn_blocking(move || work(&redis)).await??)
     }
 
     /// How many servers there are.

@@ -9,9 +9,13 @@ mod frozen_replica;
 mod lag;
 mod no_primary;
 mod old_primary;
+mod outage;
 mod pairs;
 mod patroni;
+mod precision;
 mod promotion;
+mod redis;
+mod refusal;
 mod stampede;
 
 use std::{fs, path::PathBuf, pin::Pin, time::Duration};
@@ -115,7 +119,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 12] = [
+pub const SCENARIOS: [Scenario; 16] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -170,6 +174,26 @@ pub const SCENARIOS: [Scenario; 12] = [
         name: "stampede",
         about: "a thousand readers of one post that nobody has read yet: it is read once",
         play: |setting| Box::pin(stampede::play(setting)),
+    },
+    Scenario {
+        name: "refusal",
+        about: "a post is renamed through one process: the others stop showing its old title",
+        play: |setting| Box::pin(refusal::play(setting)),
+    },
+    Scenario {
+        name: "redis",
+        about: "Redis freezes, dies, is flushed, comes back with old data: readers hardly notice, and see nothing old",
+        play: |setting| Box::pin(redis::play(setting)),
+    },
+    Scenario {
+        name: "outage",
+        about: "all of PostgreSQL goes away: what was read before is served, marked, and fresh again after its return",
+        play: |setting| Box::pin(outage::play(setting)),
+    },
+    Scenario {
+        name: "precision",
+        about: "one of many posts is edited, a tag of all renamed: what it has to do with is read anew, and nothing else",
+        play: |setting| Box::pin(precision::play(setting)),
     },
     Scenario {
         name: "patroni",

@@ -32,6 +32,13 @@ pub(crate) struct Site {
     env: BTreeMap<&'static str, String>,
 }
 
+/// API processes that are ready, and a key for them.
+pub(crate) struct Running {
+    pub(crate) apis: Vec<Api>,
+    pub(crate) bases: Vec<String>,
+    pub(crate) key: String,
+}
+
 /// A running API process. Dropping it kills it.
 pub(crate) struct Api {
     base: String,
@@ -73,6 +80,14 @@ impl Site {
         })
     }
 
+    /// Starts so many processes, which end with the thread that calls this, and waits until they are ready. Blocks.
+    pub(crate) fn run(&self, count: usize) -> Result<Running, Error> {
+        let apis: Vec<Api> = (0..count).map(|_| self.start()).collect::<Result<_, _>>()?;
+        let bases: Vec<String> = apis.iter().map(Api::base).collect();
+        let key = self.prepare(&bases)?;
+        Ok(Running { apis, bases, key })
+    }
+
     /// Starts a process, which ends with the thread that calls this.
     pub(crate) fn start(&self) -> Result<Api, Error> {
         let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr());
@@ -91,7 +106,7 @@ impl Site {
     }
 
     /// Waits until all are ready, and makes a key. Blocks.
-    pub(crate) fn prepare(&self, bases: &[String]) -> Result<String, Error> {
+    fn prepare(&self, bases: &[String]) -> Result<String, Error> {
         let deadline = Instant::now() + READY_LIMIT;
         while !bases.iter().all(|base| is_ready(base)) {
             if Instant::now() > deadline {

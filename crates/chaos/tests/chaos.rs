@@ -76,5 +76,9 @@ scenarios! {
     api
     cache
     stampede
+    refusal
+    redis
+    outage
+    precision
     patroni
 }

@@ -3,18 +3,18 @@
 
 mod load;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use prepnexus_devstack::PgNode;
 use prepnexus_storage::Deadline;
-use tokio::task::spawn_blocking;
+use tokio::task::{block_in_place, spawn_blocking};
 
 use super::{Programs, Setting, common::go_on, programs_of};
 use crate::{
     error::Error,
     measure::{Measure, ms_between},
     rig::{Rig, SOON, Shape, on_rig},
-    site::{self, Api, Site},
+    site::{self, Running, Site},
 };
 use load::{Answer, HttpLoad};
 
@@ -38,14 +38,10 @@ async fn over_http(
     setting: &Setting,
     programs: &Programs,
 ) -> Result<Vec<Measure>, Error> {
-    // From this thread, which lives as long as they do: they end with the thread that started them.
     let site = Site::new(rig, programs)?;
-    let apis = [site.start()?, site.start()?];
-    let site = Arc::new(site);
-    let (ready, bases) = (Arc::clone(&site), apis.each_ref().map(Api::base));
-    let key = spawn_blocking(move || ready.prepare(&bases)).await??;
-    let load = HttpLoad::start(rig.recorder(), &apis.each_ref().map(Api::base), &key);
-    let outcome = script(rig, setting, &apis, &load).await;
+    let running = block_in_place(|| site.run(2))?;
+    let load = HttpLoad::start(rig.recorder(), &running.bases, &running.key);
+    let outcome = script(rig, setting, &running, &load).await;
     // First the clients, who would otherwise knock at doors that are shut.
     let answers = spawn_blocking(move || load.stop()).await?;
     let marks = outcome?;
@@ -69,7 +65,7 @@ struct Marks {
 async fn script(
     rig: &Rig,
     setting: &Setting,
-    apis: &[Api; 2],
+    running: &Running,
     load: &HttpLoad,
 ) -> Result<Marks, Error> {
     go_on(setting.seconds(2.0, 1.0)).await;
@@ -81,7 +77,7 @@ async fn script(
     let killed = rig.kill(0).await?;
     rig.until_primary(None).await?;
     go_on(setting.seconds(3.0, 1.5)).await;
-    let bases = apis.each_ref().map(Api::base);
+    let bases = running.bases.clone();
     let (not_ready, not_degraded) = spawn_blocking(move || site::health(&bases)).await?;
     rig.with(0, PgNode::start).await??;
     let restarted = rig.recorder().script("start the primary again");
@@ -89,7 +85,7 @@ async fn script(
     go_on(setting.seconds(2.0, 1.0)).await;
     let terminated = rig.recorder().script("SIGTERM to one API");
     let deadline = Deadline::after(Duration::from_secs(15));
-    let exit = apis[0].terminate(deadline).await;
+    let exit = running.apis[0].terminate(deadline).await;
     go_on(setting.seconds(2.0, 1.0)).await;
     Ok(Marks {
         frozen,

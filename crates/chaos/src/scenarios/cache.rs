@@ -40,9 +40,7 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
     let shape = Shape {
         // What was acknowledged outlives a failover: else the servers lose it, and no cache is to blame.
         synchronous: true,
-        redis: true,
-        clusters: 0,
-        ..Shape::default()
+        ..Shape::for_site()
     };
     on_rig(&setting, "cache", shape, async |rig| {
         let site = Site::new(rig, &programs)?;
@@ -72,14 +70,10 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
 
 /// Starts the processes and the clients. Blocks.
 fn prepare(rig: &Rig, site: &Site) -> Result<Clients, Error> {
-    // From this thread, which lives as long as they do: they end with the thread that started them.
-    let apis = (0..NODES)
-        .map(|_| site.start())
-        .collect::<Result<Vec<_>, _>>()?;
-    let bases: Vec<String> = apis.iter().map(crate::site::Api::base).collect();
-    let key = site.prepare(&bases)?;
+    let running = site.run(NODES)?;
     let recorder = rig.recorder().clone();
-    Clients::start(apis.into_iter().map(Arc::new).collect(), &key, recorder)
+    let apis = running.apis.into_iter().map(Arc::new).collect();
+    Clients::start(apis, &running.key, recorder)
 }
 
 fn measures(setting: &Setting, schedules: u32, seen: &Seen) -> Result<Vec<Measure>, Error> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prepnexus_storage::Deadline;
 use tokio::time::sleep;
 
 use super::Setting;
@@ -13,7 +14,11 @@ use crate::{
     latency::Latencies,
     load::{Load, Plan},
     measure::Measure,
+    rig::SOON,
 };
+
+/// How often a condition is asked for.
+const POLL: Duration = Duration::from_millis(2);
 
 /// Reads that take what there is.
 pub(super) const ANY: &[Step] = &[Step::One(Kind::ReadAny)];
@@ -64,6 +69,24 @@ impl Traffic {
 /// Lets the load go on for so long.
 pub(super) async fn go_on(duration: Duration) {
     sleep(duration).await;
+}
+
+/// Waits until `condition` holds.
+pub(super) async fn until(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Result<bool, Error>,
+) -> Result<(), Error> {
+    let deadline = Deadline::after(SOON);
+    while !condition().await? {
+        if deadline.has_passed() {
+            return Err(Error::Timeout {
+                what: what.into(),
+                limit: SOON,
+            });
+        }
+        sleep(POLL).await;
+    }
+    Ok(())
 }
 
 /// The operations of one kind that were to begin in a window.

@@ -6,23 +6,23 @@ use std::{
     net::TcpStream,
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use prepnexus_devstack::RedisServer;
 use prepnexus_storage::{Cluster, Error as StorageError};
-use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
     task::{block_in_place, spawn_blocking},
 };
 
-use super::{Setting, programs_of};
+use super::{Setting, common::until, programs_of};
 use crate::{
     error::Error,
     measure::Measure,
     rig::{Rig, SOON, Shape, on_rig, patience},
-    site::{Api, Site, agent},
+    site::{Api, Site},
+    visitor::Visitor,
 };
 
 const READERS: usize = 1_000;
@@ -31,33 +31,27 @@ const NODES: usize = 3;
 const SLOWED: Duration = Duration::from_millis(200);
 const LOCK: &str = "-- posts.lock\nLOCK TABLE posts IN ACCESS EXCLUSIVE MODE";
 const CALLS: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '-- posts.find_by_id%'";
-const POLL: Duration = Duration::from_millis(2);
 
 pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
     let programs = programs_of(&setting)?;
     let shape = Shape {
         replicas: 1,
-        redis: true,
-        clusters: 0,
-        ..Shape::default()
+        ..Shape::for_site()
     };
     on_rig(&setting, "stampede", shape, async |rig| {
         rig.psql(0, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
             .await?;
         let site = Site::new(rig, &programs)?;
-        // From this thread, which lives as long as they do: they end with the thread that started them.
-        let apis = [site.start()?, site.start()?, site.start()?];
-        let bases: Vec<String> = apis.iter().map(Api::base).collect();
-        let key = block_in_place(|| site.prepare(&bases))?;
+        let running = block_in_place(|| site.run(NODES))?;
         let writer = Cluster::start(&rig.config())?;
         writer.wait_for_primary(patience()).await?;
         let stampede = Stampede {
             rig,
-            bases: &bases,
-            key: &key,
+            bases: &running.bases,
+            visitor: Visitor::new(&running.key),
             writer: &writer,
         };
-        stampede.measure(&apis).await
+        stampede.measure(&running.apis).await
     })
     .await
 }
@@ -65,7 +59,7 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
 struct Stampede<'a> {
     rig: &'a Rig,
     bases: &'a [String],
-    key: &'a str,
+    visitor: Visitor,
     writer: &'a Cluster,
 }
 
@@ -76,11 +70,11 @@ struct Outcome {
 }
 
 impl Stampede<'_> {
-    async fn measure(&self, apis: &[Api; NODES]) -> Result<Vec<Measure>, Error> {
+    async fn measure(&self, apis: &[Api]) -> Result<Vec<Measure>, Error> {
         let with_redis = self.run(self.bases, None).await?;
-        self.redis(RedisServer::kill).await?;
+        self.rig.with_redis(RedisServer::kill).await?;
         let without = self.run(self.bases, None).await?;
-        self.redis(RedisServer::start).await?;
+        self.rig.with_redis(RedisServer::start).await?;
         self.until_redis_is_used().await?;
         // Last, for it costs a process.
         let killed = self.run(&self.bases[1..], Some(&apis[0])).await?;
@@ -142,21 +136,9 @@ impl Stampede<'_> {
     }
 
     /// A post that nobody has read.
-    fn make(&self) -> Result<i64, Error> {
-        let post = json!({"title": "Cold", "content": "x", "status": "published"});
-        let base = self.bases.last().map_or("", String::as_str);
-        let made = agent(SOON)
-            .post(format!("{base}/api/v1/posts"))
-            .header("authorization", format!("Bearer {}", self.key))
-            .send_json(post);
-        let document: Value = made
-            .map_err(|error| odd("making a post", &error.to_string()))?
-            .body_mut()
-            .read_json()
-            .unwrap_or_default();
-        document["id"]
-            .as_i64()
-            .ok_or_else(|| odd("making a post", "no id"))
+    fn make(&self) -> Result<usize, Error> {
+        let last = self.bases.last().map_or("", String::as_str);
+        self.visitor.publish(last, "Cold")
     }
 
     /// How often a post was asked for by its number, on all servers.
@@ -178,7 +160,7 @@ impl Stampede<'_> {
     async fn until_slowed(&self) -> Result<(), Error> {
         const LOCKED: &str = "SELECT count(*) FROM pg_locks WHERE relation = 'posts'::regclass AND mode = 'AccessExclusiveLock' AND granted";
         for node in 0..self.rig.size() {
-            self.until("a lock", async || {
+            until("a lock", async || {
                 Ok(self.rig.psql(node, LOCKED).await?.trim() == "1")
             })
             .await?;
@@ -188,13 +170,12 @@ impl Stampede<'_> {
         Ok(())
     }
 
-    async fn until_leased(&self, id: i64) -> Result<(), Error> {
+    async fn until_leased(&self, id: usize) -> Result<(), Error> {
         let pattern = format!("*post:{id}}}:lease");
-        self.until("a lease", async || {
+        until("a lease", async || {
             let pattern = pattern.clone();
-            let found = self
-                .redis(move |redis| redis.cli(&["KEYS", &pattern]))
-                .await?;
+            let keys = move |redis: &RedisServer| redis.cli(&["KEYS", &pattern]);
+            let found = self.rig.with_redis(keys).await?;
             Ok(found.contains(":lease"))
         })
         .await
@@ -203,13 +184,8 @@ impl Stampede<'_> {
     async fn until_redis_is_used(&self) -> Result<(), Error> {
         let id = block_in_place(|| self.make())?;
         for base in self.bases {
-            self.until("Redis being used", async || {
-                let base = base.clone();
-                let asking = spawn_blocking(move || {
-                    let asked = agent(SOON).get(format!("{base}/health")).call();
-                    asked.ok()?.body_mut().read_json::<Value>().ok()
-                });
-                let health = asking.await?.unwrap_or_default();
+            until("Redis being used", async || {
+                let health = block_in_place(|| self.visitor.get(&format!("{base}/health")).json());
                 Ok(health["checks"]["cache"]["status"] == "healthy")
             })
             .await?;
@@ -218,37 +194,10 @@ impl Stampede<'_> {
         }
         Ok(())
     }
-
-    async fn until(
-        &self,
-        what: &str,
-        condition: impl AsyncFn() -> Result<bool, Error>,
-    ) -> Result<(), Error> {
-        let deadline = Instant::now() + SOON;
-        while !condition().await? {
-            if Instant::now() > deadline {
-                return Err(Error::Timeout {
-                    what: what.into(),
-                    limit: SOON,
-                });
-            }
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
-    }
-
-    async fn redis<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&RedisServer) -> prepnexus_devstack::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let redis = self.rig.redis().cloned();
-        let redis = redis.ok_or_else(|| odd("Redis", "there is none"))?;
-        Ok(spawn_blocking(move || work(&redis)).await??)
-    }
 }
 
 /// Sends `count` requests before it reads an answer; how many were served. Blocks.
-fn ask(bases: &[String], count: usize, id: i64) -> usize {
+fn ask(bases: &[String], count: usize, id: usize) -> usize {
     let mut asked = Vec::with_capacity(count);
     for base in bases.iter().cycle().take(count) {
         let address = base.trim_start_matches("http://");
@@ -268,11 +217,4 @@ fn ask(bases: &[String], count: usize, id: i64) -> usize {
         stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200")
     });
     served.count()
-}
-
-fn odd(what: &str, answer: &str) -> Error {
-    Error::Answer {
-        what: what.into(),
-        answer: answer.into(),
-    }
 }

@@ -11,7 +11,6 @@ use std::{
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use prepnexus_devstack::{PgNode, RedisServer};
-use tokio::task::spawn_blocking;
 
 use super::{NODES, clients::Clients};
 use crate::{error::Error, rig::Rig, scenarios::common::go_on, site::Site};
@@ -84,32 +83,37 @@ impl<'a> Faults<'a> {
                 self.clients.api(api).signal(Signal::SIGCONT);
             }
             2 => {
-                self.redis(RedisServer::kill).await?;
+                self.rig.with_redis(RedisServer::kill).await?;
                 go_on(time / 2).await;
-                self.redis(RedisServer::start).await?;
+                self.rig.with_redis(RedisServer::start).await?;
             }
             3 => {
-                self.redis(|redis| {
-                    redis.freeze();
-                    Ok(())
-                })
-                .await?;
+                self.rig
+                    .with_redis(|redis| {
+                        redis.freeze();
+                        Ok(())
+                    })
+                    .await?;
                 go_on(time).await;
-                self.redis(|redis| {
-                    redis.thaw();
-                    Ok(())
-                })
-                .await?;
+                self.rig
+                    .with_redis(|redis| {
+                        redis.thaw();
+                        Ok(())
+                    })
+                    .await?;
             }
             4 => {
-                self.redis(|redis| redis.cli(&["FLUSHALL"]).map(drop))
+                self.rig
+                    .with_redis(|redis| redis.cli(&["FLUSHALL"]).map(drop))
                     .await?;
             }
             5 => {
-                self.redis(|redis| redis.cli(&["EVAL", REMEMBER, "0"]).map(drop))
+                self.rig
+                    .with_redis(|redis| redis.cli(&["EVAL", REMEMBER, "0"]).map(drop))
                     .await?;
                 go_on(time).await;
-                self.redis(|redis| redis.cli(&["EVAL", BRING_BACK, "0"]).map(drop))
+                self.rig
+                    .with_redis(|redis| redis.cli(&["EVAL", BRING_BACK, "0"]).map(drop))
                     .await?;
             }
             6 => {
@@ -140,17 +144,6 @@ impl<'a> Faults<'a> {
         self.primary.store(new, Ordering::Relaxed);
         go_on(Duration::from_secs(1)).await;
         self.rig.rejoin(old, new).await
-    }
-
-    async fn redis(
-        &self,
-        work: impl FnOnce(&RedisServer) -> prepnexus_devstack::Result<()> + Send + 'static,
-    ) -> Result<(), Error> {
-        let Some(redis) = self.rig.redis().cloned() else {
-            return Ok(());
-        };
-        spawn_blocking(move || work(&redis)).await??;
-        Ok(())
     }
 }
 
