@@ -175,7 +175,7 @@ async fn newcomer(play: &Play<'_>, seen: &mut Seen) -> Result<Vec<Measure>, Erro
             "restored: other posts that it finds there",
             "",
             f64::from(number(found.count())),
-            HIT_RATIO * f64::from(number(others.len())),
+            0.5 * f64::from(number(others.len())),
         )
         .beside(format!("of {}", others.len())),
     ])
