@@ -8,7 +8,12 @@ mod serve;
 use std::process::ExitCode;
 
 use args::{Args, Command};
+use mimalloc::MiMalloc;
 use prepnexus_settings::{or_exit, parse_or_exit};
+
+/// An answer from memory allocates a few dozen small things.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args: Args = parse_or_exit();

@@ -84,7 +84,9 @@ impl LogSettings {
             LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
             LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
-        let subscriber = tracing_subscriber::registry().with(layer.with_filter(self.log_level.0));
+        let subscriber = tracing_subscriber::registry()
+            .with(self.log_level.0)
+            .with(layer);
         let _ = subscriber.try_init();
     }
 }

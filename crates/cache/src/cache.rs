@@ -16,7 +16,7 @@ use crate::{
     flight::{Flight, Flights, Outcome},
     lifetime,
     memory::Memory,
-    metric::{self, Lookup},
+    metric::{self, MemoryLookups},
     redis::RedisPool,
     shared::{Shared, Turn},
 };
@@ -137,6 +137,7 @@ pub struct Cache<E>(Arc<Inner<E>>);
 struct Inner<E> {
     config: CacheConfig,
     memory: Memory,
+    lookups: MemoryLookups,
     shared: Option<Shared>,
     flights: Arc<Flights<E>>,
     permits: Semaphore,
@@ -167,6 +168,7 @@ impl<E: LoadError> Cache<E> {
     pub fn new(config: CacheConfig, redis: Option<RedisPool>, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             memory: Memory::new(config.memory_bytes),
+            lookups: MemoryLookups::new(),
             shared: redis.map(|pool| Shared::new(pool, &config.prefix)),
             flights: Arc::new(Flights::new()),
             permits: Semaphore::new(config.loads),
@@ -197,11 +199,13 @@ impl<E: LoadError> Cache<E> {
         let kept = self.0.memory.get(key);
         let kept = kept.filter(|entry| !entry.left(now).is_zero());
         let verdict = kept.as_ref().map(|entry| judge(entry));
-        metric::count_memory(match verdict {
-            Some(Verdict::Fresh) => Lookup::Hit,
-            Some(_) => Lookup::Outdated,
-            None => Lookup::Miss,
-        });
+        let lookups = &self.0.lookups;
+        let came_of_it = match verdict {
+            Some(Verdict::Fresh) => &lookups.hit,
+            Some(_) => &lookups.outdated,
+            None => &lookups.miss,
+        };
+        came_of_it.increment(1);
         match (kept, verdict) {
             (Some(entry), Some(Verdict::Fresh)) => {
                 if lifetime::is_due(&entry, now, fastrand::f64()) {
@@ -226,10 +230,10 @@ impl<E: LoadError> Cache<E> {
         let entry = self.0.memory.get(key);
         let entry = entry.filter(|entry| !entry.left(now).is_zero())?;
         let source = if judge(&entry) == Verdict::Fresh {
-            metric::count_memory(Lookup::Hit);
+            self.0.lookups.hit.increment(1);
             Source::Memory
         } else {
-            metric::count_memory(Lookup::Outdated);
+            self.0.lookups.outdated.increment(1);
             metric::count_stale();
             Source::Stale
         };

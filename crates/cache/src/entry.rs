@@ -20,7 +20,8 @@
 //! All numbers are little-endian. Bytes that are anything else are no entry: whatever is found in Redis.
 
 use std::{
-    sync::atomic::AtomicU64,
+    any::Any,
+    sync::{OnceLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -60,6 +61,7 @@ pub struct Entry {
     /// When it was filled, on this process's clock.
     born: Instant,
     memo: AtomicU64,
+    made: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,7 @@ impl Entry {
             head,
             born,
             memo: AtomicU64::new(0),
+            made: OnceLock::new(),
         })
     }
 
@@ -146,6 +149,7 @@ impl Entry {
             // Before this machine was started: as old as can be told.
             born: now.checked_sub(age).unwrap_or(now),
             memo: AtomicU64::new(0),
+            made: OnceLock::new(),
         })
         .filter(|_| age <= Duration::from_millis(head.keep_ms.into()))
     }
@@ -198,6 +202,13 @@ impl Entry {
     #[must_use]
     pub fn memo(&self) -> &AtomicU64 {
         &self.memo
+    }
+
+    /// What the caller makes of it to send it sooner next time: made once in this process, and kept with it. It is to be small:
+    /// it is no part of its bytes. `None` if something of another type was made of it.
+    pub fn made<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        let made = self.made.get_or_init(|| Box::new(make()));
+        made.downcast_ref()
     }
 
     /// Whether it says that there is no such thing.
@@ -375,6 +386,14 @@ mod tests {
         let entry = Entry::new(&short, born, NOW).unwrap();
         assert!(entry.left(Instant::now()).is_zero());
         assert!(Entry::parse(entry.bytes().clone(), NOW).is_none());
+    }
+
+    #[test]
+    fn what_is_made_of_it_is_made_once() {
+        let entry = Entry::new(&fill(), Instant::now(), NOW).unwrap();
+        assert_eq!(entry.made(|| "head"), Some(&"head"));
+        assert_eq!(entry.made(|| "another"), Some(&"head"));
+        assert_eq!(entry.made(|| 7_u8), None);
     }
 
     #[test]

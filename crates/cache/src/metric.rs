@@ -1,6 +1,7 @@
 //! The names of this crate's metrics, in one place, so that what is counted and what is described
 //! cannot drift apart.
 
+use metrics::Counter;
 use prepnexus_health::BreakerState;
 
 const REQUESTS: &str = "prepnexus_cache_requests_total";
@@ -28,9 +29,23 @@ impl Lookup {
     }
 }
 
-/// Counts one look-up in memory.
-pub(crate) fn count_memory(lookup: Lookup) {
-    metrics::counter!(REQUESTS, "tier" => "memory", "result" => lookup.as_str()).increment(1);
+/// Counts look-ups in memory: with counters that are found once, for to find one takes longer than to look a key up.
+pub(crate) struct MemoryLookups {
+    pub(crate) hit: Counter,
+    pub(crate) miss: Counter,
+    pub(crate) outdated: Counter,
+}
+
+impl MemoryLookups {
+    /// Counts with the recorder that is installed now.
+    pub(crate) fn new() -> Self {
+        let of = |lookup: Lookup| metrics::counter!(REQUESTS, "tier" => "memory", "result" => lookup.as_str());
+        Self {
+            hit: of(Lookup::Hit),
+            miss: of(Lookup::Miss),
+            outdated: of(Lookup::Outdated),
+        }
+    }
 }
 
 /// Counts one answer that may have been wrong, and was marked so.

@@ -1,15 +1,23 @@
 //! What `./dev bench read` compares the service with: the least code that does the same.
 //!
-//! `/memory/post` and `/memory/list` send fixed bytes. `/bare/post/{slug}` and `/bare/list` run the
+//! `/memory/post` and `/memory/list` send fixed bytes, headers and body. `/bare/post/{slug}` and `/bare/list` run the
 //! service's own statements on a bare deadpool pool and serialize the rows. Reads from standard
 //! input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+    web,
+};
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use jiff::Timestamp;
 use prepnexus_domain::{AuthorRef, ContentFormat, Post, PostSummary, TagRef};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio_postgres::{NoTls, Row};
 
 /// What the benchmark tells it.
@@ -22,10 +30,41 @@ struct Setup {
     database: String,
     post_sql: String,
     list_sql: String,
+    post: Fixed,
+    list: Fixed,
+}
+
+/// An answer that is always the same.
+#[derive(Deserialize)]
+struct Fixed {
+    /// Names and values; none of those that the HTTP library adds by itself.
+    #[serde(deserialize_with = "headers")]
+    headers: Vec<(HeaderName, HeaderValue)>,
     #[serde(deserialize_with = "text")]
-    post_body: Bytes,
-    #[serde(deserialize_with = "text")]
-    list_body: Bytes,
+    body: Bytes,
+}
+
+impl Fixed {
+    fn answer(&self) -> HttpResponse {
+        let body = BoxBody::new(self.body.clone());
+        let mut response = HttpResponse::new(StatusCode::OK).set_body(body);
+        for (name, value) in &self.headers {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+fn headers<'de, D>(deserializer: D) -> Result<Vec<(HeaderName, HeaderValue)>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let headers = Vec::<(String, String)>::deserialize(deserializer)?;
+    let header = |(name, value): (String, String)| {
+        let name = name.parse().map_err(D::Error::custom)?;
+        Ok((name, value.parse().map_err(D::Error::custom)?))
+    };
+    headers.into_iter().map(header).collect()
 }
 
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
@@ -147,15 +186,11 @@ fn summary(row: &Row) -> PostSummary {
 }
 
 async fn memory_post(bare: web::Data<Bare>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(bare.setup.post_body.clone())
+    bare.setup.post.answer()
 }
 
 async fn memory_list(bare: web::Data<Bare>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body(bare.setup.list_body.clone())
+    bare.setup.list.answer()
 }
 
 #[actix_web::main]

@@ -1,10 +1,11 @@
 //! The metrics of this crate, and the recorder that keeps all of them.
 
-use std::time::Duration;
+use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use actix_web::http::Method;
 use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 
@@ -18,7 +19,7 @@ const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// A recorder for all metrics of the service. The binary installs it: a library keeps no global.
+/// A recorder for all metrics of the service. The binary installs it, before a server is started: a library keeps no global.
 #[must_use]
 pub fn recorder() -> PrometheusRecorder {
     PrometheusBuilder::new()
@@ -40,18 +41,19 @@ pub fn describe_metrics() {
 }
 
 /// Counts one request as being worked on until it is dropped.
-pub(crate) struct InFlight;
+pub(crate) struct InFlight(Gauge);
 
 impl InFlight {
     pub(crate) fn begin() -> Self {
-        gauge!(IN_FLIGHT).increment(1.0);
-        Self
+        let gauge = HANDLES.with(|handles| handles.in_flight.clone());
+        gauge.increment(1.0);
+        Self(gauge)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        gauge!(IN_FLIGHT).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }
 
@@ -60,12 +62,39 @@ pub(crate) fn shed() {
     counter!(SHED, "reason" => "database").increment(1);
 }
 
-pub(crate) fn request(method: &Method, route: &str, status: u16, time: Duration) {
-    let method = known_method(method);
-    let route = route.to_owned();
-    histogram!(DURATION, "method" => method, "route" => route.clone()).record(time);
+/// What this thread counts with: to find a metric by its labels takes longer than to count.
+struct Handles {
+    in_flight: Gauge,
+    answers: RefCell<HashMap<Labels, (Counter, Histogram)>>,
+}
+
+/// Method, route, status.
+type Labels = (&'static str, &'static str, u16);
+
+thread_local! {
+    static HANDLES: Handles = Handles {
+        in_flight: gauge!(IN_FLIGHT),
+        answers: RefCell::default(),
+    };
+}
+
+/// Counts an answer to a request, which took that long.
+pub(crate) fn request(method: &Method, route: &'static str, status: u16, time: Duration) {
+    let labels = (known_method(method), route, status);
+    HANDLES.with(|handles| {
+        let mut answers = handles.answers.borrow_mut();
+        let (counter, histogram) = answers.entry(labels).or_insert_with(|| find(labels));
+        counter.increment(1);
+        histogram.record(time);
+    });
+}
+
+fn find((method, route, status): Labels) -> (Counter, Histogram) {
     let status = status.to_string();
-    counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
+    (
+        counter!(REQUESTS, "method" => method, "route" => route, "status" => status),
+        histogram!(DURATION, "method" => method, "route" => route),
+    )
 }
 
 /// Methods are few: whatever else a client makes up is one.

@@ -153,9 +153,10 @@ fn serve(
     state: AppState,
 ) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
     let config = Arc::clone(&state.config);
+    let state = web::Data::new(state);
     let server = HttpServer::new(move || {
         App::new()
-            .app_data(web::ThinData(state.clone()))
+            .app_data(state.clone())
             .wrap(from_fn(observe::observe))
             .configure(|services| {
                 if parts.public {

@@ -1,6 +1,7 @@
 //! An answer on its way to a reader.
 
 use std::{
+    any::Any,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -112,6 +113,12 @@ impl Answer {
     #[must_use]
     pub fn body(&self, encoding: Encoding) -> Option<Bytes> {
         self.entry.body(encoding)
+    }
+
+    /// What the caller makes of it to send it sooner next time: made once for all who are given this copy. `None` if something
+    /// of another type was made of it.
+    pub fn made<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.entry.made(make)
     }
 
     /// The hash of the body (XXH3).

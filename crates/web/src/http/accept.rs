@@ -5,7 +5,7 @@ use bytes::Bytes;
 use prepnexus_content::{Answer, Encoding};
 
 /// The smallest first, and so the first of those that a client likes equally.
-const BY_SIZE: [Encoding; 3] = [Encoding::Zstd, Encoding::Gzip, Encoding::Identity];
+pub(crate) const BY_SIZE: [Encoding; 3] = [Encoding::Zstd, Encoding::Gzip, Encoding::Identity];
 
 /// The body in the encoding the client likes best.
 pub(crate) fn choose(request: &HttpRequest, answer: &Answer) -> (Encoding, Bytes) {

@@ -2,11 +2,17 @@
 //!
 //! No `If-Modified-Since`: its seconds are too coarse, two revisions can have one; the ETag is exact.
 
+use std::time::SystemTime;
+
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError,
-    http::header::{self, HeaderName, HttpDate},
+    HttpRequest, HttpResponse, ResponseError,
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue, HttpDate, TryIntoHeaderValue as _},
+    },
 };
-use prepnexus_content::{Answer, Encoding, Kind, Origin};
+use prepnexus_content::{Answer, Encoding, Kind, Origin, Version};
 
 use crate::{
     http::{accept, etag},
@@ -17,6 +23,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 /// Others may show it for as long as this service calls a copy fresh, and asks about it then; for a day where the
 /// service is away.
 const PUBLIC: &str = "public, max-age=0, stale-while-revalidate=1, stale-if-error=86400";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PRIVATE: &str = "private, no-store";
 /// What an answer may differ by.
 const VARY: &str = "Accept-Encoding, Authorization, Consistency-Token";
@@ -38,45 +45,74 @@ pub(crate) fn respond(request: &HttpRequest, answer: &Answer, moved_to: &str) ->
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::VARY, header::HeaderValue::from_static(VARY));
+    headers.insert(header::VARY, HeaderValue::from_static(VARY));
     let status = cache_status(answer);
-    headers.insert(CACHE_STATUS, header::HeaderValue::from_static(status));
+    headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
     if let Origin::Stale(age) = answer.origin() {
         headers.insert(header::AGE, age.as_secs().into());
     }
     response
 }
 
-fn found(request: &HttpRequest, answer: &Answer) -> HttpResponse {
-    let (encoding, body) = accept::choose(request, answer);
-    let tag = etag::of_answer(answer, encoding);
-    let is_unchanged = etag::is_known(request, &tag);
-    let mut response = if is_unchanged {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
-    response.insert_header((header::ETAG, tag));
-    response.insert_header((header::CACHE_CONTROL, cache_control(answer)));
-    if let Some(link) = answer.link() {
-        response.insert_header((header::LINK, link));
-    }
-    if let Some(version) = answer.version() {
-        let time = HttpDate::from(std::time::SystemTime::from(version.made_at));
-        response.insert_header((header::LAST_MODIFIED, time));
-    }
-    if is_unchanged {
-        return response.finish();
-    }
-    with_encoding(&mut response, encoding);
-    response.insert_header((header::CONTENT_TYPE, "application/json"));
-    response.body(body)
+/// The headers of a copy that are the same whenever it is sent.
+struct Head {
+    etags: [HeaderValue; 3],
+    link: Option<HeaderValue>,
+    last_modified: Option<HeaderValue>,
 }
 
-fn with_encoding(response: &mut HttpResponseBuilder, encoding: Encoding) {
-    if encoding != Encoding::Identity {
-        response.insert_header((header::CONTENT_ENCODING, encoding.as_str()));
+impl Head {
+    fn of(answer: &Answer) -> Self {
+        let etag = |encoding| {
+            let tag = HeaderValue::try_from(etag::of_answer(answer, encoding));
+            tag.expect("digits and letters are a header's value")
+        };
+        let at = |version: Version| {
+            let date = HttpDate::from(SystemTime::from(version.made_at)).try_into_value();
+            date.expect("a date is a header's value")
+        };
+        Self {
+            etags: accept::BY_SIZE.map(etag),
+            link: answer.link().and_then(|link| link.parse().ok()),
+            last_modified: answer.version().map(at),
+        }
     }
+
+    fn etag(&self, encoding: Encoding) -> &HeaderValue {
+        let place = accept::BY_SIZE.iter().position(|one| *one == encoding);
+        &self.etags[place.expect("all encodings are there")]
+    }
+}
+
+fn found(request: &HttpRequest, answer: &Answer) -> HttpResponse {
+    let (encoding, body) = accept::choose(request, answer);
+    let made = answer.made(|| Head::of(answer));
+    let head = made.expect("nothing else is made of an answer");
+    let etag = head.etag(encoding);
+    let is_unchanged = etag::is_known(request, etag.to_str().unwrap_or_default());
+    let mut response = if is_unchanged {
+        HttpResponse::new(StatusCode::NOT_MODIFIED).set_body(BoxBody::new(()))
+    } else {
+        HttpResponse::new(StatusCode::OK).set_body(BoxBody::new(body))
+    };
+    let headers = response.headers_mut();
+    let cache_control = HeaderValue::from_static(cache_control(answer));
+    headers.insert(header::CACHE_CONTROL, cache_control);
+    headers.insert(header::ETAG, etag.clone());
+    if let Some(link) = &head.link {
+        headers.insert(header::LINK, link.clone());
+    }
+    if let Some(time) = &head.last_modified {
+        headers.insert(header::LAST_MODIFIED, time.clone());
+    }
+    if !is_unchanged {
+        headers.insert(header::CONTENT_TYPE, JSON);
+        if encoding != Encoding::Identity {
+            let encoding = HeaderValue::from_static(encoding.as_str());
+            headers.insert(header::CONTENT_ENCODING, encoding);
+        }
+    }
+    response
 }
 
 fn cache_control(answer: &Answer) -> &'static str {

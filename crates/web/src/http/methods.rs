@@ -1,13 +1,27 @@
 //! Which methods a path knows: any other is answered 405 with `Allow`. HEAD comes with GET.
 
 use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError,
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError,
     guard::{self, Guard},
     http::{Method, header},
     web,
 };
 
 use crate::problem::{Code, Problem};
+
+/// What a path is called in metrics and logs: its pattern. It is among the data of every request that the path has matched;
+/// asking the router for it would match all of them again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route(pub(crate) &'static str);
+
+impl Route {
+    /// That of `request`; what matched none has one name.
+    pub(crate) fn of(request: &HttpRequest) -> &'static str {
+        request
+            .app_data::<Self>()
+            .map_or("unmatched", |route| route.0)
+    }
+}
 
 /// A path and its methods.
 pub(crate) struct Path {
@@ -16,9 +30,9 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    pub(crate) fn new(path: &str) -> Self {
+    pub(crate) fn new(path: &'static str) -> Self {
         Self {
-            resource: web::resource(path),
+            resource: web::resource(path).app_data(Route(path)),
             allowed: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, Method,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderValue},
     },
     middleware::Next,
     web,
@@ -17,40 +17,40 @@ use actix_web::{
 use tracing::Instrument;
 
 use crate::{
-    http::{request_id, session},
+    http::{
+        methods::Route,
+        request_id::{self, RequestId},
+        session,
+    },
     metric::{self, InFlight},
     problem::{Code, Problem},
     routes::health::AnswersForItself,
     state::AppState,
 };
 
-/// The route of a request that matched none.
-const UNMATCHED: &str = "unmatched";
-
 /// The middleware.
 pub(crate) async fn observe<B: MessageBody + 'static>(
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let began = Instant::now();
     let _in_flight = InFlight::begin();
-    let id = request_id::of(request.headers());
+    let id = RequestId::of(request.headers());
     let method = request.method().clone();
     // Of the highest level, so that a line of any level has it.
-    let span = tracing::error_span!("request", id);
+    let span = tracing::error_span!("request", id = id.as_str());
     // Handlers and extractors answer with responses; an error here is the middleware's own.
     let response = next
         .call(request)
         .instrument(span.clone())
         .await?
         .map_into_left_body();
-    let route = response.request().match_pattern();
-    let route = route.as_deref().unwrap_or(UNMATCHED);
+    let route = Route::of(response.request());
     let status = response.status();
     metric::request(&method, route, status.as_u16(), began.elapsed());
     let mut response = if status.is_client_error() || status.is_server_error() {
-        span.in_scope(|| explain(response, &id, &state))
+        span.in_scope(|| explain(response, id.as_str(), &state))
     } else {
         response
     };
@@ -62,11 +62,9 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     }
     let request = response.request().clone();
     session::finish(&request, response.headers_mut());
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(request_id::HEADER), value);
-    }
+    response
+        .headers_mut()
+        .insert(request_id::HEADER, id.value());
     Ok(response)
 }
 
@@ -100,11 +98,8 @@ fn explain<B: MessageBody + 'static>(
     }
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
-        let route = response.request().match_pattern();
-        let fingerprint = route.as_deref().unwrap_or(UNMATCHED);
-        state
-            .errors
-            .record(problem.code.as_str(), fingerprint, internal);
+        let route = Route::of(response.request());
+        state.errors.record(problem.code.as_str(), route, internal);
     }
     let body = problem.to_json(id);
     response.map_body(|head, _| {

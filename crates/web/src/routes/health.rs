@@ -62,7 +62,7 @@ impl From<Component> for Check {
         MethodErrors,
     )
 )]
-pub(crate) async fn health(state: web::ThinData<AppState>) -> HttpResponse {
+pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
     let snapshot = state.registry.snapshot();
     let health = Health {
         status: snapshot.status.as_str(),
@@ -104,7 +104,7 @@ pub(crate) async fn live() -> HttpResponse {
         MethodErrors,
     )
 )]
-pub(crate) async fn ready(state: web::ThinData<AppState>) -> HttpResponse {
+pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
     let can_serve = state.content.serves_reads() || state.content.has_copies();
     let serves = can_serve && !state.is_draining();
     answer(

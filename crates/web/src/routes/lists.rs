@@ -38,7 +38,7 @@ pub(crate) struct AuthorList<'a> {
 )]
 pub(crate) async fn list_tags(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
     let session = session::begin(&request, &state)?;
@@ -63,7 +63,7 @@ pub(crate) async fn list_tags(
 )]
 pub(crate) async fn list_authors(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     QueryParams::of(&request, &[])?.finish()?;
     let session = session::begin(&request, &state)?;

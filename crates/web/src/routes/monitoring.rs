@@ -14,7 +14,7 @@ use crate::{openapi::MethodErrors, routes::health::answer, state::AppState};
     get, path = "/metrics", tag = "Monitoring",
     responses((status = 200, description = "The metrics", body = String, content_type = "text/plain"), MethodErrors)
 )]
-pub(crate) async fn metrics(state: web::ThinData<AppState>) -> HttpResponse {
+pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((
             header::CONTENT_TYPE,
@@ -123,7 +123,7 @@ impl From<NodeStatus> for Node {
         MethodErrors,
     )
 )]
-pub(crate) async fn database_health(state: web::ThinData<AppState>) -> HttpResponse {
+pub(crate) async fn database_health(state: web::Data<AppState>) -> HttpResponse {
     let nodes = state.content.database_status();
     let is_primary =
         |node: &NodeStatus| node.view.role == NodeRole::Primary && node.view.state == NodeState::Up;

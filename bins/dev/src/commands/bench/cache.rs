@@ -6,7 +6,7 @@ use serde_json::json;
 use anyhow::{Context as _, Result};
 
 use super::load::{self, CONNECTIONS, TURN_SECONDS};
-use super::reference::{get, reference, text_field, typical_post};
+use super::reference::{fixed, reference, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
 use crate::output::{note, say};
@@ -47,11 +47,10 @@ pub(super) fn run(session: &Session) -> Result<()> {
         text_field(&post_body, "slug")?
     );
     let list = format!("{base}/api/v1/posts");
-    let list_body = get(&list)?;
     let setup = json!({
         "port": free_port()?, "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
-        "post_sql": "", "list_sql": "", "post_body": post_body, "list_body": list_body,
+        "post_sql": "", "list_sql": "", "post": fixed(&post)?, "list": fixed(&list)?,
     });
     let (bare, bare_base) = reference(session, &setup)?;
     let known = format!("If-None-Match: {}", etag(&post)?);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::load::{self, CONNECTIONS, TURN_SECONDS, Turn};
-use super::reference::{get, reference, tempfile, text_field, typical_post};
+use super::reference::{fixed, get, reference, tempfile, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
 use crate::child;
@@ -38,15 +38,15 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let (api, base) = rig.api(session)?;
     let post_body = typical_post(&base)?;
     let slug = text_field(&post_body, "slug")?;
-    let list_body = get(&format!("{base}/api/v1/posts"))?;
+    let list = fixed(&format!("{base}/api/v1/posts"))?;
     let list_sql = rig.last_statement("posts.list")?;
-    get(&format!("{base}/api/v1/posts/slug/{slug}"))?;
+    let post = fixed(&format!("{base}/api/v1/posts/slug/{slug}"))?;
     let post_sql = rig.last_statement("posts.find_by_slug")?;
 
     let setup = json!({
         "port": free_port()?, "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
-        "post_sql": post_sql, "list_sql": list_sql, "post_body": post_body, "list_body": list_body,
+        "post_sql": post_sql, "list_sql": list_sql, "post": post, "list": list,
     });
     let (reference, reference_base) = reference(session, &setup)?;
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::child::{self, Child};
 use crate::output::note;
@@ -98,6 +98,22 @@ pub(super) fn get(url: &str) -> Result<String> {
         .body_mut()
         .read_to_string()
         .with_context(|| format!("GET {url}"))
+}
+
+/// What is answered to a GET, as the reference server is to send it: headers and body.
+pub(super) fn fixed(url: &str) -> Result<Value> {
+    let mut response = ureq::get(url)
+        .call()
+        .with_context(|| format!("GET {url}"))?;
+    let headers = response.headers().iter();
+    // The others its HTTP library adds by itself.
+    let headers = headers.filter(|(name, _)| !["content-length", "date"].contains(&name.as_str()));
+    let headers = headers
+        .map(|(name, value)| Ok((name.as_str(), value.to_str()?)))
+        .collect::<Result<Vec<_>>>()?;
+    let headers = json!(headers);
+    let body = response.body_mut().read_to_string()?;
+    Ok(json!({"headers": headers, "body": body}))
 }
 
 pub(super) fn text_field(body: &str, path: &str) -> Result<String> {

@@ -130,7 +130,7 @@ impl ToSchema for ListBody {
 )]
 pub(crate) async fn list_posts(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let mut params = QueryParams::of(&request, &PARAMS)?;
     let query = read_query(&mut params);

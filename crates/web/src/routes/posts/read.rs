@@ -25,7 +25,7 @@ use crate::{
 )]
 pub(crate) async fn get_post(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let id = params::id(&request)?;
     answer(&request, &state, PostQuestion::Id(id)).await
@@ -45,7 +45,7 @@ pub(crate) async fn get_post(
 )]
 pub(crate) async fn get_post_by_slug(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let slug = request.match_info().query("slug").to_owned();
     answer(&request, &state, PostQuestion::Slug(slug)).await

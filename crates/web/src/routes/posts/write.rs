@@ -29,7 +29,7 @@ const MERGE_PATCH: &[&str] = &["application/json", "application/merge-patch+json
 pub(crate) async fn create_post(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let session = session::begin(&request, &state)?;
     let key = auth::writer(&request, &state, &session).await?;
@@ -72,7 +72,7 @@ pub(crate) async fn create_post(
 pub(crate) async fn patch_post(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let session = session::begin(&request, &state)?;
     let key = auth::writer(&request, &state, &session).await?;
@@ -105,7 +105,7 @@ pub(crate) async fn patch_post(
 pub(crate) async fn put_post(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let session = session::begin(&request, &state)?;
     let key = auth::writer(&request, &state, &session).await?;
@@ -136,7 +136,7 @@ pub(crate) async fn put_post(
 )]
 pub(crate) async fn delete_post(
     request: HttpRequest,
-    state: web::ThinData<AppState>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, Problem> {
     let session = session::begin(&request, &state)?;
     let key = auth::writer(&request, &state, &session).await?;
