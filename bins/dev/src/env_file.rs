@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 /// Variables that would lead elsewhere than the private servers if they were inherited.
-const MISLEADING: [&str; 19] = [
+const MISLEADING: [&str; 23] = [
     "DATABASE_URL",
     "DB_HOST",
     "DB_PORT",
@@ -29,6 +29,10 @@ const MISLEADING: [&str; 19] = [
     "REDIS_HOST",
     "REDIS_PORT",
     "REDIS_PASSWORD",
+    "REDIS_TLS",
+    "REDIS_TLS_CA",
+    "REDIS_TLS_CERT",
+    "REDIS_TLS_KEY",
     "API_HOST",
     "API_PORT",
     "ADMIN_PORT",

@@ -46,5 +46,5 @@ pub use http::HttpSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use markdown::markdown;
 pub use owner::OwnerSettings;
-pub use redis::RedisSettings;
+pub use redis::{RedisSettings, RedisTlsSettings};
 pub use value::{Hosts, Ports};

@@ -1,11 +1,15 @@
 //! Where Redis is, if there is one.
 
+mod tls;
+
 use clap::Args;
 use prepnexus_cache::{ConfigError, RedisConfig};
 use prepnexus_storage::Secret;
 
 use crate::error::SettingsError;
 use crate::value::{host, port, present, secret};
+
+pub use tls::RedisTlsSettings;
 
 /// How to reach Redis. None of them set: the memory tier alone.
 #[derive(Debug, Clone, Args)]
@@ -20,9 +24,12 @@ pub struct RedisSettings {
     /// The password of its default user.
     #[arg(long, env = "REDIS_PASSWORD", value_name = "SECRET", value_parser = secret, hide_env_values = true, global = true)]
     pub redis_password: Option<Secret>,
-    /// All of the above in one: `redis://[[user]:password@]host[:port][/database]`.
+    /// All of the above in one: `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS.
     #[arg(long, env = "REDIS_URL", value_name = "URL", value_parser = secret, hide_env_values = true, global = true)]
     pub redis_url: Option<Secret>,
+    /// How connections are encrypted.
+    #[command(flatten)]
+    pub tls: RedisTlsSettings,
 }
 
 impl RedisSettings {
@@ -31,14 +38,20 @@ impl RedisSettings {
     /// # Errors
     /// The setting that can't be used, by its variable.
     pub fn redis_config(&self) -> Result<Option<RedisConfig>, SettingsError> {
-        if let Some(url) = present(self.redis_url.as_ref()) {
-            let named = |error: ConfigError| {
-                SettingsError::invalid("REDIS_URL", format!("the value is not accepted: {error}"))
-            };
-            return RedisConfig::from_url(url.expose()).map(Some).map_err(named);
-        }
+        let url = present(self.redis_url.as_ref());
+        let config = match url {
+            Some(url) => Some(url_config(url.expose())?),
+            None => self.parts_config()?,
+        };
+        config
+            .map(|config| self.tls.apply(config, url.is_some()))
+            .transpose()
+    }
+
+    fn parts_config(&self) -> Result<Option<RedisConfig>, SettingsError> {
         let password = present(self.redis_password.as_ref());
-        if self.redis_host.is_none() && self.redis_port.is_none() && password.is_none() {
+        let named = self.redis_host.is_some() || self.redis_port.is_some() || password.is_some();
+        if !named && self.tls.redis_tls != Some(true) {
             return Ok(None);
         }
         let defaults = RedisConfig::default();
@@ -52,4 +65,10 @@ impl RedisSettings {
         config.validate().map_err(named)?;
         Ok(Some(config))
     }
+}
+
+fn url_config(url: &str) -> Result<RedisConfig, SettingsError> {
+    RedisConfig::from_url(url).map_err(|error| {
+        SettingsError::invalid("REDIS_URL", format!("the value is not accepted: {error}"))
+    })
 }

@@ -70,6 +70,12 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     parsed.ok_or_else(|| "expected a whole number, 1 or more".to_owned())
 }
 
+/// `true` or `false`.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    text.parse()
+        .map_err(|_| "expected true or false".to_owned())
+}
+
 /// `500ms`, `5s`, `2m` or `1h`, and longer than nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -4,11 +4,11 @@
 //! neither `Debug` nor any error; an error names the field and what it must be, never the value,
 //! because a mistyped URL may have the password anywhere.
 //!
-//! The server must speak RESP3: Redis 6 or newer, or Valkey. Only plain TCP for now. TLS (`rediss://`)
-//! is refused with an error that says so: the client's TLS needs a process-wide crypto provider and root
-//! certificates of its own, which is a decision for the program and not for a URL.
+//! The server must speak RESP3: Redis 6 or newer, or Valkey. TLS is rustls with the process's crypto provider; if it has
+//! chosen none, ring.
 
 mod password;
+mod tls;
 mod url;
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use std::time::Duration;
 use prepnexus_health::BreakerConfig;
 
 pub use password::Password;
+pub use tls::{ClientCertificate, Tls};
 
 /// The settings of a [`RedisPool`](crate::RedisPool).
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub struct RedisConfig {
     pub password: Option<Password>,
     /// The database number (0).
     pub database: u8,
+    /// TLS; plain TCP without it.
+    pub tls: Option<Tls>,
     /// Connections kept open (3). Each carries any number of commands at once, so that few are enough.
     pub pool_size: u32,
     /// The longest wait for a reply (50 ms). A connection that exceeds it is replaced.
@@ -51,6 +54,7 @@ impl Default for RedisConfig {
             username: None,
             password: None,
             database: 0,
+            tls: None,
             pool_size: 3,
             response_timeout: Duration::from_millis(50),
             checkout_timeout: Duration::from_millis(100),
@@ -83,12 +87,11 @@ impl ConfigError {
 }
 
 impl RedisConfig {
-    /// Reads `redis://[[user]:password@]host[:port][/database]`; everything else is the default.
+    /// Reads `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS; everything else is the default.
     ///
     /// # Errors
     ///
-    /// The part that is wrong. `rediss://` is refused, as there is no TLS yet, and so are query
-    /// parameters, as none has a meaning here.
+    /// The part that is wrong. Query parameters are refused, as none has a meaning here.
     pub fn from_url(url: &str) -> Result<Self, ConfigError> {
         let config = url::parse(url)?;
         config.validate()?;
@@ -141,6 +144,15 @@ impl RedisConfig {
         self.breaker
             .validate()
             .map_err(|error| ConfigError::new("breaker", error.to_string()))
+    }
+
+    /// Reads the files that [`tls`](Self::tls) names, and checks that they are of use.
+    ///
+    /// # Errors
+    ///
+    /// The first that isn't, by its field: `tls.ca_file` or `tls.client`.
+    pub fn check_tls(&self) -> Result<(), ConfigError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.read().map(drop))
     }
 }
 

@@ -54,7 +54,7 @@ pub mod redis;
 mod shared;
 
 pub use cache::{Cache, CacheConfig, Failure, LoadError, Served, Source, Verdict};
-pub use config::{ConfigError, Password, RedisConfig};
+pub use config::{ClientCertificate, ConfigError, Password, RedisConfig, Tls};
 pub use encoding::Encoding;
 pub use entry::{Entry, Fill, TooLong};
 pub use metric::describe_metrics;

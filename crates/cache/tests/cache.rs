@@ -21,3 +21,5 @@ mod secrets;
 mod shared;
 #[path = "cache/support.rs"]
 mod support;
+#[path = "cache/tls.rs"]
+mod tls;

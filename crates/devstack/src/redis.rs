@@ -1,4 +1,6 @@
-//! One private Redis server that keeps nothing on disk.
+//! Private Redis servers that keep nothing on disk: here the one of a stack.
+
+mod node;
 
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
@@ -18,6 +20,8 @@ use crate::postgres::Shared;
 use crate::process;
 use crate::tool;
 use crate::wait::{wait_for, wait_until};
+
+pub use node::{RedisNode, RedisTls};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;

@@ -46,6 +46,7 @@ fn a_bad_value_is_named_with_what_would_be_accepted() {
         ("DB_PROBE_TIMEOUT", "1.5s", DURATION),
         ("REDIS_HOST", "cache:6379", HOST),
         ("REDIS_PORT", "65536", PORT),
+        ("REDIS_TLS", "yes", "expected true or false"),
         ("API_HOST", "http://0.0.0.0", HOST),
         ("API_PORT", "http", PORT),
         ("ADMIN_PORT", "-1", PORT),
@@ -132,6 +133,35 @@ fn values_that_do_not_fit_each_other_are_named() {
 }
 
 #[test]
+fn redis_settings_that_do_not_fit_each_other_are_named() {
+    for (arguments, expected) in [
+        (
+            vec!["--redis-host=a", "--redis-tls-ca=/ca.pem"],
+            "REDIS_TLS_CA: expected REDIS_TLS=true, or a REDIS_URL with rediss://, beside it",
+        ),
+        (
+            vec!["--redis-tls=true", "--redis-tls-key=/key.pem"],
+            "REDIS_TLS_KEY: expected REDIS_TLS_CERT beside it",
+        ),
+        (
+            vec!["--redis-tls=true", "--redis-url=redis://a"],
+            "REDIS_TLS: expected REDIS_URL to begin with rediss://",
+        ),
+        (
+            vec!["--redis-tls=false", "--redis-url=rediss://a"],
+            "REDIS_TLS: expected REDIS_URL to begin with redis://",
+        ),
+        (
+            vec!["--redis-url=rediss://a", "--redis-tls-ca=/nowhere"],
+            "REDIS_TLS_CA: /nowhere: No such file or directory (os error 2)",
+        ),
+    ] {
+        let error = parse(&arguments).redis.redis_config().unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
 fn a_secret_is_never_repeated() {
     for url in [
         "mysql://me:geheim@a/db",
@@ -149,7 +179,7 @@ fn a_secret_is_never_repeated() {
         assert!(!text.contains('\n'), "{text}");
     }
     for url in [
-        "rediss://:geheim@a",
+        "rediss://:geheim@a?insecure",
         "redis://:geheim@a:x",
         "geheim",
         "redis://geheim@a",

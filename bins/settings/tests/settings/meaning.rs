@@ -148,6 +148,19 @@ fn any_redis_variable_means_redis() {
 }
 
 #[test]
+fn redis_is_encrypted_by_its_url_or_by_a_switch() {
+    let tls = |arguments: &[&str]| {
+        let config = parse(arguments).redis.redis_config().unwrap().unwrap();
+        config.tls.is_some()
+    };
+    assert!(tls(&["--redis-url=rediss://a"]));
+    assert!(tls(&["--redis-host=a", "--redis-tls=true"]));
+    assert!(tls(&["--redis-url=rediss://a", "--redis-tls=true",]));
+    assert!(!tls(&["--redis-host=a", "--redis-tls=false"]));
+    assert!(!tls(&["--redis-url=redis://a"]));
+}
+
+#[test]
 fn settings_are_accepted_before_and_after_a_command() {
     for arguments in [
         ["--db-host=a", "go", "--times=2"],

@@ -1,26 +1,25 @@
-//! `redis://` URLs. The client library takes them apart; what it would quietly accept or ignore is
+//! `redis://` and `rediss://` URLs. The client library takes them apart; what it would quietly accept or ignore is
 //! refused here, since an ignored setting is worse than an error.
 
 use bb8_redis::redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::{ConfigError, Password, RedisConfig};
+use super::{ConfigError, Password, RedisConfig, Tls};
 
-const FORM: &str = "must look like redis://[[user]:password@]host[:port][/database]";
+const FORM: &str =
+    "must look like redis://[[user]:password@]host[:port][/database], or rediss://… for TLS";
 
 /// The settings that `url` names. The caller validates them.
 pub(super) fn parse(url: &str) -> Result<RedisConfig, ConfigError> {
-    if url.starts_with("rediss://") {
-        let problem = "TLS (rediss://) is not supported yet; use redis:// on a private network";
-        return Err(ConfigError::new("url", problem));
-    }
-    if !url.starts_with("redis://") || url.contains(['?', '#']) {
+    if !url.starts_with("redis://") && !url.starts_with("rediss://") || url.contains(['?', '#']) {
         return Err(ConfigError::new("url", FORM));
     }
     let info = url
         .into_connection_info()
         .map_err(|_| ConfigError::new("url", FORM))?;
-    let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {
-        return Err(ConfigError::new("url", FORM));
+    let (host, port, tls) = match info.addr().clone() {
+        ConnectionAddr::Tcp(host, port) => (host, port, None),
+        ConnectionAddr::TcpTls { host, port, .. } => (host, port, Some(Tls::default())),
+        _ => return Err(ConfigError::new("url", FORM)),
     };
     let redis = info.redis_settings();
     Ok(RedisConfig {
@@ -30,6 +29,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig, ConfigError> {
         password: redis.password().map(Password::from),
         database: u8::try_from(redis.db())
             .map_err(|_| ConfigError::new("database", "must be from 0 to 255"))?,
+        tls,
         ..RedisConfig::default()
     })
 }
@@ -62,9 +62,16 @@ mod tests {
     }
 
     #[test]
+    fn another_scheme_is_tls() {
+        let config = RedisConfig::from_url("rediss://:secret@cache.internal").unwrap();
+        assert_eq!((config.port, config.tls), (6379, Some(Tls::default())));
+    }
+
+    #[test]
     fn wrong_urls_are_refused_without_showing_them() {
         for (url, field) in [
-            ("rediss://:hunter2@host", "url"),
+            ("rediss://:hunter2@host/0#insecure", "url"),
+            ("rediss:///hunter2", "url"),
             ("http://:hunter2@host", "url"),
             ("redis://:hunter2@", "url"),
             ("redis://:hunter2@host:hunter2", "url"),

@@ -15,13 +15,13 @@ use std::time::Duration;
 use bb8_redis::redis::aio::{MultiplexedConnection, SendError};
 use bb8_redis::redis::io::tcp::TcpSettings;
 use bb8_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion,
-    PushInfo, PushKind, RedisConnectionInfo,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, IntoConnectionInfo,
+    ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo, RedisError,
 };
 use tokio::time::timeout;
 
 use super::error::{Error, classify, describe};
-use crate::config::{ConfigError, RedisConfig};
+use crate::config::{ConfigError, RedisConfig, Tls};
 
 /// Commands that may queue up per connection before callers wait for the socket.
 const QUEUE_LENGTH: usize = 256;
@@ -89,6 +89,7 @@ impl ConnectFailures {
 #[derive(Clone)]
 pub(super) struct Manager {
     client: Client,
+    encrypted: bool,
     connect_timeout: Duration,
     failures: ConnectFailures,
 }
@@ -105,16 +106,27 @@ impl Manager {
         if let Some(password) = &config.password {
             redis = redis.set_password(password.expose());
         }
-        let info = (config.host.as_str(), config.port)
-            .into_connection_info()
-            .and_then(|info| {
-                Client::open(
-                    info.set_redis_settings(redis)
-                        .set_tcp_settings(TcpSettings::default().set_nodelay(true)),
-                )
-            });
+        let addr = match &config.tls {
+            None => ConnectionAddr::Tcp(config.host.clone(), config.port),
+            Some(_) => ConnectionAddr::TcpTls {
+                host: config.host.clone(),
+                port: config.port,
+                insecure: false,
+                tls_params: None,
+            },
+        };
+        let info = addr.into_connection_info().map(|info| {
+            info.set_redis_settings(redis)
+                .set_tcp_settings(TcpSettings::default().set_nodelay(true))
+        });
+        let certificates = config.tls.as_ref().map(Tls::read).transpose()?;
+        let client = info.and_then(|info| match certificates {
+            None => Client::open(info),
+            Some(certificates) => Client::build_with_tls(info, certificates),
+        });
         Ok(Self {
-            client: info.map_err(|error| ConfigError::new("host", describe(&error)))?,
+            encrypted: config.tls.is_some(),
+            client: client.map_err(|error| ConfigError::new("host", describe(&error)))?,
             connect_timeout: config.connect_timeout,
             failures: ConnectFailures::default(),
         })
@@ -156,12 +168,21 @@ impl Manager {
             .get_multiplexed_async_connection_with_config(&settings);
         match timeout(self.connect_timeout, connecting).await {
             Ok(Ok(handle)) => Ok(handle),
+            // So does a server that waits for TLS, without a word.
+            Ok(Err(error)) if self.hung_up(&error) => Err(format!(
+                "{}: the server hung up at once; does it expect TLS (rediss://)?",
+                describe(&error)
+            )),
             Ok(Err(error)) => Err(describe(&error)),
             Err(_elapsed) => {
                 let limit = self.connect_timeout.as_millis();
                 Err(format!("connecting took longer than {limit} ms"))
             }
         }
+    }
+
+    fn hung_up(&self, error: &RedisError) -> bool {
+        !self.encrypted && error.is_connection_dropped() && !error.is_connection_refusal()
     }
 }
 

@@ -41,12 +41,7 @@ impl Redis {
 
     /// The same with limits that no busy machine exceeds.
     pub(crate) fn patient_config(&self) -> RedisConfig {
-        RedisConfig {
-            response_timeout: Duration::from_secs(5),
-            checkout_timeout: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(5),
-            ..self.config()
-        }
+        patient(self.config())
     }
 
     /// How many connections the server has, without the one that asks.
@@ -57,6 +52,16 @@ impl Redis {
             .lines()
             .filter(|line| !line.trim().is_empty() && !line.contains("cmd=client"))
             .count())
+    }
+}
+
+/// The same settings with limits that no busy machine exceeds.
+pub(crate) fn patient(config: RedisConfig) -> RedisConfig {
+    RedisConfig {
+        response_timeout: Duration::from_secs(5),
+        checkout_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(5),
+        ..config
     }
 }
 
