@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 /// Variables that would lead elsewhere than the private servers if they were inherited.
-const MISLEADING: [&str; 23] = [
+const MISLEADING: [&str; 27] = [
     "DATABASE_URL",
     "DB_HOST",
     "DB_PORT",
@@ -28,7 +28,11 @@ const MISLEADING: [&str; 23] = [
     "REDIS_URL",
     "REDIS_HOST",
     "REDIS_PORT",
+    "REDIS_USERNAME",
     "REDIS_PASSWORD",
+    "REDIS_SENTINELS",
+    "REDIS_MASTER",
+    "REDIS_SENTINEL_PASSWORD",
     "REDIS_TLS",
     "REDIS_TLS_CA",
     "REDIS_TLS_CERT",

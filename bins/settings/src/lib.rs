@@ -46,5 +46,5 @@ pub use http::HttpSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use markdown::markdown;
 pub use owner::OwnerSettings;
-pub use redis::{RedisSettings, RedisTlsSettings};
-pub use value::{Hosts, Ports};
+pub use redis::{RedisSettings, RedisTlsSettings, RedisTopologySettings};
+pub use value::{Addresses, Hosts, Ports};

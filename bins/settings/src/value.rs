@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use prepnexus_cache::RedisAddr;
 use prepnexus_storage::Secret;
 
 /// The hosts of the database nodes, in the order given.
@@ -14,6 +15,10 @@ pub struct Hosts(pub Vec<String>);
 /// The ports of the database nodes: one for all, or one for each host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(pub Vec<u16>);
+
+/// Servers of Redis, or its sentinels, each with its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(pub Vec<RedisAddr>);
 
 impl FromStr for Hosts {
     type Err = String;
@@ -55,6 +60,29 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
 pub(crate) fn port(text: &str) -> Result<u16, String> {
     let parsed = text.parse::<u16>().ok().filter(|port| *port > 0);
     parsed.ok_or_else(|| "expected a port, 1 to 65535".to_owned())
+}
+
+/// Sentinels: `host[:port],…`.
+pub(crate) fn sentinels(text: &str) -> Result<Addresses, String> {
+    addresses(text, 26_379)
+}
+
+fn addresses(text: &str, default: u16) -> Result<Addresses, String> {
+    let expected =
+        || "expected hosts, each with its port behind a colon, separated by commas".to_owned();
+    let one = |text: &str| {
+        let (host_part, port_part) = match text.rsplit_once(':') {
+            // The colons within an address of its own are within brackets.
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (text, None),
+        };
+        let bare = host_part.contains(':') && !host_part.starts_with('[');
+        let parsed = port_part.map_or(Ok(default), port);
+        let address = host(host_part).and_then(|host| Ok(RedisAddr::new(host, parsed?)));
+        address.ok().filter(|_| !bare)
+    };
+    let all: Option<Vec<_>> = text.split(',').map(|text| one(text.trim())).collect();
+    all.map(Addresses).ok_or_else(expected)
 }
 
 /// A name of the database's: a role or a database.
@@ -132,6 +160,30 @@ mod tests {
             "999999999999999999h",
         ] {
             assert!(ms(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_sentinels() {
+        let of = |text: &str| {
+            let found = sentinels(text)?.0;
+            Ok::<_, String>(found.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            of("a:1, b-2.internal,[::1],[::1]:2").unwrap(),
+            ["a:1", "b-2.internal:26379", "[::1]:26379", "[::1]:2"]
+        );
+        for wrong in [
+            "",
+            "a:",
+            "a:0",
+            "a,,b",
+            "::1",
+            "::1:2",
+            "redis://a:1",
+            "a:1:2",
+        ] {
+            assert!(sentinels(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@
 
 mod password;
 mod tls;
+mod topology;
 mod url;
 
 use std::time::Duration;
@@ -17,14 +18,13 @@ use prepnexus_health::BreakerConfig;
 
 pub use password::Password;
 pub use tls::{ClientCertificate, Tls};
+pub use topology::{RedisAddr, Sentinels, Topology};
 
 /// The settings of a [`RedisPool`](crate::RedisPool).
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedisConfig {
-    /// A name or an address (`127.0.0.1`).
-    pub host: String,
-    /// The TCP port (6379).
-    pub port: u16,
+    /// Where it is (a server at `127.0.0.1:6379`).
+    pub topology: Topology,
     /// An ACL user; needs a password.
     pub username: Option<String>,
     /// The password of that user, or of the default one.
@@ -39,7 +39,8 @@ pub struct RedisConfig {
     pub response_timeout: Duration,
     /// The longest wait for a connection from the pool (100 ms).
     pub checkout_timeout: Duration,
-    /// The longest that connecting may take, from name resolution to the end of the handshake (500 ms).
+    /// The longest that connecting may take, from name resolution to the end of the handshake (500 ms). Sentinels are asked
+    /// within it, and share it.
     pub connect_timeout: Duration,
     /// When to stop asking, and how often to probe then. The cap on the back-off is lower (1 s) than
     /// a breaker's usual one: a PING costs nothing, and a cold cache does.
@@ -49,8 +50,7 @@ pub struct RedisConfig {
 impl Default for RedisConfig {
     fn default() -> Self {
         Self {
-            host: "127.0.0.1".to_owned(),
-            port: 6379,
+            topology: Topology::Standalone(RedisAddr::default()),
             username: None,
             password: None,
             database: 0,
@@ -104,14 +104,8 @@ impl RedisConfig {
     ///
     /// The first wrong field and what it must be.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        self.topology.validate()?;
         let checks = [
-            (
-                !self.host.is_empty()
-                    && !self.host.contains(|c: char| c.is_whitespace() || c == '/'),
-                "host",
-                "must be a host name or an address",
-            ),
-            (self.port != 0, "port", "must be from 1 to 65535"),
             (
                 self.username.is_none() || self.password.is_some(),
                 "username",
@@ -165,12 +159,28 @@ mod tests {
         assert_eq!(RedisConfig::default().validate(), Ok(()));
     }
 
+    fn watched(master: &str, nodes: Vec<RedisAddr>) -> Topology {
+        Topology::Sentinel(Sentinels {
+            nodes,
+            master: master.to_owned(),
+            password: None,
+        })
+    }
+
     #[test]
     fn a_wrong_field_is_named() {
         type Spoil = fn(&mut RedisConfig);
-        let wrong: [(&str, Spoil); 7] = [
-            ("host", |c| c.host = "a b".to_owned()),
-            ("port", |c| c.port = 0),
+        let wrong: [(&str, Spoil); 9] = [
+            ("host", |c| {
+                c.topology = Topology::Standalone(RedisAddr::new("a b", 6379));
+            }),
+            ("port", |c| {
+                c.topology = Topology::Standalone(RedisAddr::new("a", 0));
+            }),
+            ("sentinels", |c| c.topology = watched("cache", Vec::new())),
+            ("master", |c| {
+                c.topology = watched("", vec![RedisAddr::new("a", 26379)]);
+            }),
             ("username", |c| c.username = Some("reader".to_owned())),
             ("pool_size", |c| c.pool_size = 0),
             ("response_timeout", |c| c.response_timeout = Duration::ZERO),

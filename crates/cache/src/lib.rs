@@ -54,7 +54,9 @@ pub mod redis;
 mod shared;
 
 pub use cache::{Cache, CacheConfig, Failure, LoadError, Served, Source, Verdict};
-pub use config::{ClientCertificate, ConfigError, Password, RedisConfig, Tls};
+pub use config::{
+    ClientCertificate, ConfigError, Password, RedisAddr, RedisConfig, Sentinels, Tls, Topology,
+};
 pub use encoding::Encoding;
 pub use entry::{Entry, Fill, TooLong};
 pub use metric::describe_metrics;

@@ -9,15 +9,21 @@
 //!   so that nothing but a deadline notices it.
 //! - A connection that the server closed, that lost its place in the stream, or that was too slow is
 //!   marked broken and leaves the pool at its next check-out; there is no PING at check-out.
+//! - A master that was demoted is left with its first answer that says so, and each new connection is to whoever is the
+//!   master then. Only a connection that is younger than a second is kept: another one would lead to the same place.
 //! - An error of the server's own about one command ([`Error::Protocol`]) never counts against it, nor does
 //!   a lost connection: if the server went with it, connecting anew will fail, and that counts.
 //!
 //! Deliberately absent: retries. A cache that fails is a miss, and the caller's next step is known.
 
+mod connection;
+mod connector;
+mod dial;
 mod error;
 mod hints;
 mod manager;
 mod monitor;
+mod sentinel;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,9 +35,11 @@ use prepnexus_health::{BreakerState, SharedBreaker};
 
 use crate::config::{ConfigError, RedisConfig};
 use crate::metric::{self, Lookup};
+use connection::Connection;
+use connector::Connector;
 pub use error::Error;
 pub use hints::Hints;
-use manager::{ConnectFailures, Connection, Manager};
+use manager::{ConnectFailures, Manager};
 pub use monitor::{COMPONENT, RedisMonitor};
 
 /// A handle on the pool; clones share it.
@@ -42,7 +50,7 @@ pub struct RedisPool {
 
 struct Shared {
     pool: bb8::Pool<Manager>,
-    manager: Manager,
+    connector: Connector,
     breaker: SharedBreaker,
     connect_failures: ConnectFailures,
     checkout_timeout: Duration,
@@ -61,9 +69,9 @@ impl RedisPool {
     /// Outside a Tokio runtime.
     pub fn new(config: RedisConfig) -> Result<Self, ConfigError> {
         config.validate()?;
-        let manager = Manager::new(&config)?;
-        let connect_failures = manager.failures();
-        let others = manager.clone();
+        let connector = Connector::new(&config)?;
+        let connect_failures = ConnectFailures::default();
+        let manager = Manager::new(connector.clone(), connect_failures.clone());
         let pool = bb8::Pool::builder()
             .max_size(config.pool_size)
             .min_idle(config.pool_size)
@@ -76,7 +84,7 @@ impl RedisPool {
         Ok(Self {
             shared: Arc::new(Shared {
                 pool,
-                manager: others,
+                connector,
                 breaker: SharedBreaker::new(config.breaker),
                 connect_failures,
                 checkout_timeout: config.checkout_timeout,

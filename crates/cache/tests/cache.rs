@@ -17,6 +17,8 @@ mod monitoring;
 mod origin;
 #[path = "cache/secrets.rs"]
 mod secrets;
+#[path = "cache/sentinel.rs"]
+mod sentinel;
 #[path = "cache/shared.rs"]
 mod shared;
 #[path = "cache/support.rs"]

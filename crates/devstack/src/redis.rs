@@ -1,6 +1,7 @@
 //! Private Redis servers that keep nothing on disk: here the one of a stack.
 
 mod node;
+mod sentinels;
 
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::tool;
 use crate::wait::{wait_for, wait_until};
 
 pub use node::{RedisNode, RedisTls};
+pub use sentinels::RedisSentinels;
 
 const LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;

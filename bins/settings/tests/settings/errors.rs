@@ -47,6 +47,11 @@ fn a_bad_value_is_named_with_what_would_be_accepted() {
         ("REDIS_HOST", "cache:6379", HOST),
         ("REDIS_PORT", "65536", PORT),
         ("REDIS_TLS", "yes", "expected true or false"),
+        (
+            "REDIS_SENTINELS",
+            "a:26379,b:x",
+            "expected hosts, each with its port behind a colon, separated by commas",
+        ),
         ("API_HOST", "http://0.0.0.0", HOST),
         ("API_PORT", "http", PORT),
         ("ADMIN_PORT", "-1", PORT),
@@ -148,6 +153,34 @@ fn redis_settings_that_do_not_fit_each_other_are_named() {
             "REDIS_TLS: expected REDIS_URL to begin with rediss://",
         ),
         (
+            vec!["--redis-sentinels=a,b"],
+            "REDIS_SENTINELS: expected REDIS_MASTER beside it",
+        ),
+        (
+            vec!["--redis-master=cache"],
+            "REDIS_MASTER: expected REDIS_SENTINELS beside it",
+        ),
+        (
+            vec!["--redis-sentinels=a", "--redis-master="],
+            "REDIS_MASTER: must be what the sentinels call the master",
+        ),
+        (
+            vec!["--redis-host=a", "--redis-sentinel-password=x"],
+            "REDIS_SENTINEL_PASSWORD: expected REDIS_SENTINELS beside it",
+        ),
+        (
+            vec!["--redis-url=redis://a", "--redis-sentinels=a"],
+            "REDIS_SENTINELS: expected either REDIS_URL or REDIS_SENTINELS, not both",
+        ),
+        (
+            vec!["--redis-port=1", "--redis-sentinels=a"],
+            "REDIS_SENTINELS: expected either REDIS_PORT or REDIS_SENTINELS, not both",
+        ),
+        (
+            vec!["--redis-username=me"],
+            "REDIS_USERNAME: needs a password (for the default user write redis://:password@host)",
+        ),
+        (
             vec!["--redis-tls=false", "--redis-url=rediss://a"],
             "REDIS_TLS: expected REDIS_URL to begin with redis://",
         ),
@@ -201,6 +234,7 @@ fn debug_shows_no_secret() {
         "--db-owner-password=geheim",
         "--database-url=postgresql://me:geheim@a/db",
         "--redis-password=geheim",
+        "--redis-sentinel-password=geheim",
         "--redis-url=redis://:geheim@a",
     ]);
     let shown = format!("{everything:?}");

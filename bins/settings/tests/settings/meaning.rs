@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use prepnexus_cache::{RedisAddr, Sentinels, Topology};
 use prepnexus_storage::{ClusterConfig, SslMode};
 
 use crate::{Below, parse};
@@ -127,12 +128,26 @@ fn the_owner_takes_the_place_of_the_user() {
 #[test]
 fn any_redis_variable_means_redis() {
     let redis = |arguments: &[&str]| parse(arguments).redis.redis_config().unwrap().unwrap();
-    let of = |arguments: &[&str]| (redis(arguments).host, redis(arguments).port);
-    assert_eq!(of(&["--redis-host=r"]), ("r".to_owned(), 6379));
-    assert_eq!(of(&["--redis-port=1"]), ("127.0.0.1".to_owned(), 1));
+    let of = |arguments: &[&str]| redis(arguments).topology;
+    let at = |host, port| Topology::Standalone(RedisAddr::new(host, port));
+    assert_eq!(of(&["--redis-host=r"]), at("r", 6379));
+    assert_eq!(of(&["--redis-port=1"]), at("127.0.0.1", 1));
     assert_eq!(
         of(&["--redis-host=r", "--redis-url=redis://s:2"]),
-        ("s".to_owned(), 2)
+        at("s", 2)
+    );
+    let watched = Sentinels {
+        nodes: vec![RedisAddr::new("a", 1), RedisAddr::new("b", 26379)],
+        master: "cache".to_owned(),
+        password: Some("p".into()),
+    };
+    assert_eq!(
+        of(&[
+            "--redis-sentinels=a:1,b",
+            "--redis-master=cache",
+            "--redis-sentinel-password=p",
+        ]),
+        Topology::Sentinel(watched)
     );
     assert_eq!(
         redis(&["--redis-password=p"]).password.unwrap().expose(),

@@ -3,7 +3,7 @@
 
 use bb8_redis::redis::{ConnectionAddr, IntoConnectionInfo};
 
-use super::{ConfigError, Password, RedisConfig, Tls};
+use super::{ConfigError, Password, RedisAddr, RedisConfig, Tls, Topology};
 
 const FORM: &str =
     "must look like redis://[[user]:password@]host[:port][/database], or rediss://… for TLS";
@@ -23,8 +23,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig, ConfigError> {
     };
     let redis = info.redis_settings();
     Ok(RedisConfig {
-        host,
-        port,
+        topology: Topology::Standalone(RedisAddr { host, port }),
         username: redis.username().map(str::to_owned),
         password: redis.password().map(Password::from),
         database: u8::try_from(redis.db())
@@ -43,8 +42,7 @@ mod tests {
         let config =
             RedisConfig::from_url("redis://reader:p%40ss%3Fword@cache.internal:6380/3").unwrap();
         let expected = RedisConfig {
-            host: "cache.internal".to_owned(),
-            port: 6380,
+            topology: Topology::Standalone(RedisAddr::new("cache.internal", 6380)),
             username: Some("reader".to_owned()),
             password: Some("p@ss?word".into()),
             database: 3,
@@ -58,13 +56,15 @@ mod tests {
         let config = RedisConfig::from_url("redis://127.0.0.1").unwrap();
         assert_eq!(config, RedisConfig::default());
         let config = RedisConfig::from_url("redis://:secret@[::1]/").unwrap();
-        assert_eq!((config.host.as_str(), config.username), ("::1", None));
+        let at = Topology::Standalone(RedisAddr::new("::1", 6379));
+        assert_eq!((config.topology, config.username), (at, None));
     }
 
     #[test]
     fn another_scheme_is_tls() {
         let config = RedisConfig::from_url("rediss://:secret@cache.internal").unwrap();
-        assert_eq!((config.port, config.tls), (6379, Some(Tls::default())));
+        let at = Topology::Standalone(RedisAddr::new("cache.internal", 6379));
+        assert_eq!((config.topology, config.tls), (at, Some(Tls::default())));
     }
 
     #[test]

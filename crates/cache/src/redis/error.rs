@@ -18,7 +18,7 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// The connection was lost while the command was under way; it may have been carried out. Whether the
-    /// server is gone too, the next connection will tell.
+    /// server is gone too, the next connection will tell. Or the server is no master any more.
     #[error("the connection to Redis was lost")]
     ConnectionLost,
     /// No reply in time. The command may have been carried out.
@@ -48,23 +48,28 @@ impl Error {
 
 /// What `error` means to a caller.
 pub(super) fn classify(error: &RedisError) -> Error {
-    if error.is_connection_dropped() {
+    if error.is_connection_dropped() || is_of_a_replica(error) {
         return Error::ConnectionLost;
     }
     match error.kind() {
         ErrorKind::Io
         | ErrorKind::AuthenticationFailed
-        | ErrorKind::Server(
-            ServerErrorKind::BusyLoading
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown,
-        ) => Error::Unavailable {
-            reason: describe(error).into(),
-        },
+        | ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown) => {
+            Error::Unavailable {
+                reason: describe(error).into(),
+            }
+        }
         _ => Error::Protocol {
             reason: describe(error),
         },
     }
+}
+
+/// Whether it is what only a replica answers: the master that was connected to is elsewhere now.
+pub(super) fn is_of_a_replica(error: &RedisError) -> bool {
+    let kind = error.kind();
+    let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown];
+    kinds.into_iter().any(|of| kind == ErrorKind::Server(of))
 }
 
 /// `error` in words that can't contain anything that was sent.

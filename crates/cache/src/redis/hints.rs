@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RedisPool, manager::Manager};
+use super::{RedisPool, connector::Connector};
 
 /// How often the listening connection is tried: a frozen server sends nothing, and says nothing of it.
 const CHECK: Duration = Duration::from_secs(1);
@@ -41,8 +41,8 @@ impl Hints {
     ) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let channel = channel.into();
-        let manager = pool.shared.manager.clone();
-        let listening = listen_on(manager, Arc::clone(&channel), Arc::new(on_hint));
+        let connector = pool.shared.connector.clone();
+        let listening = listen_on(connector, Arc::clone(&channel), Arc::new(on_hint));
         tasks.spawn(stop.clone().run_until_cancelled_owned(listening));
         Self {
             pool,
@@ -73,11 +73,11 @@ impl Hints {
 
 type OnHint = Arc<dyn Fn() + Send + Sync>;
 
-async fn listen_on(manager: Manager, channel: Arc<str>, on_hint: OnHint) {
+async fn listen_on(connector: Connector, channel: Arc<str>, on_hint: OnHint) {
     let mut pause = FIRST_PAUSE;
     loop {
         let lost = Arc::new(Notify::new());
-        if let Some(connection) = subscribe(&manager, &channel, &on_hint, &lost).await {
+        if let Some(connection) = subscribe(&connector, &channel, &on_hint, &lost).await {
             pause = FIRST_PAUSE;
             // What was told until now was told to nobody.
             on_hint();
@@ -89,7 +89,7 @@ async fn listen_on(manager: Manager, channel: Arc<str>, on_hint: OnHint) {
 }
 
 async fn subscribe(
-    manager: &Manager,
+    connector: &Connector,
     channel: &str,
     on_hint: &OnHint,
     lost: &Arc<Notify>,
@@ -100,7 +100,7 @@ async fn subscribe(
         PushKind::Disconnection => lost.notify_one(),
         _ => {}
     };
-    let mut connection = manager.open_with(on_push).await.ok()?;
+    let mut connection = connector.open(Arc::new(on_push)).await.ok()?;
     let subscribed = timeout(CHECK_LIMIT, connection.subscribe(channel)).await;
     subscribed.ok()?.ok()?;
     Some(connection)

@@ -7,23 +7,22 @@ use std::sync::{
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use prepnexus_cache::{Hints, RedisConfig, RedisPool};
+use prepnexus_cache::{Hints, RedisPool};
 
 use crate::support::{Redis, until};
 
 /// One process's end of the channel, and how many hints it has heard.
-fn listen(config: &RedisConfig) -> Result<(Hints, Arc<AtomicUsize>)> {
+pub(crate) fn listen(pool: RedisPool) -> (Hints, Arc<AtomicUsize>) {
     let heard = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&heard);
-    let pool = RedisPool::new(config.clone())?;
     let hints = Hints::listen(pool, "pnx:changes", move || {
         count.fetch_add(1, Ordering::Relaxed);
     });
-    Ok((hints, heard))
+    (hints, heard)
 }
 
 /// Tells until the other has heard one that was told.
-async fn until_heard(teller: &Hints, heard: &AtomicUsize) -> Result<()> {
+pub(crate) async fn until_heard(teller: &Hints, heard: &AtomicUsize) -> Result<()> {
     until("a hint", async || {
         let before = heard.load(Ordering::Relaxed);
         teller.tell();
@@ -42,8 +41,8 @@ async fn until_heard(teller: &Hints, heard: &AtomicUsize) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_tells_all_hear_and_again_after_a_restart() -> Result<()> {
     let redis = Redis::start()?;
-    let (here, heard_here) = listen(&redis.patient_config())?;
-    let (there, heard_there) = listen(&redis.patient_config())?;
+    let (here, heard_here) = listen(RedisPool::new(redis.patient_config())?);
+    let (there, heard_there) = listen(RedisPool::new(redis.patient_config())?);
     until_heard(&here, &heard_there).await?;
     until_heard(&there, &heard_here).await?;
     redis.server.kill()?;
@@ -57,7 +56,7 @@ async fn what_one_tells_all_hear_and_again_after_a_restart() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_redis_is_frozen_who_tells_does_not_wait_and_hints_are_heard_after() -> Result<()> {
     let redis = Redis::start()?;
-    let (hints, heard) = listen(&redis.config())?;
+    let (hints, heard) = listen(RedisPool::new(redis.config())?);
     until_heard(&hints, &heard).await?;
     redis.server.freeze();
     let began = Instant::now();

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::support::Redis;
+use crate::support::{Redis, at};
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -57,9 +57,8 @@ async fn a_server_that_echoes_what_it_was_sent_reveals_nothing() -> Result<()> {
         }
     });
     let config = RedisConfig {
-        port,
         password: Some(SECRET.into()),
-        ..RedisConfig::default()
+        ..at("127.0.0.1", port)
     };
     let pool = RedisPool::new(config)?;
     let error = pool

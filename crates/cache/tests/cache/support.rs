@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
+use prepnexus_cache::{RedisAddr, RedisConfig, RedisMonitor, RedisPool, Topology};
 use prepnexus_devstack::{RedisServer, Stack, StackConfig};
 use prepnexus_domain::SystemClock;
 use prepnexus_health::{BreakerConfig, Registry, Status};
@@ -33,10 +33,7 @@ impl Redis {
 
     /// The settings a program would use.
     pub(crate) fn config(&self) -> RedisConfig {
-        RedisConfig {
-            port: self.server.port(),
-            ..RedisConfig::default()
-        }
+        at("127.0.0.1", self.server.port())
     }
 
     /// The same with limits that no busy machine exceeds.
@@ -52,6 +49,14 @@ impl Redis {
             .lines()
             .filter(|line| !line.trim().is_empty() && !line.contains("cmd=client"))
             .count())
+    }
+}
+
+/// The settings for one server.
+pub(crate) fn at(host: &str, port: u16) -> RedisConfig {
+    RedisConfig {
+        topology: Topology::Standalone(RedisAddr::new(host, port)),
+        ..RedisConfig::default()
     }
 }
 

@@ -9,7 +9,7 @@ use prepnexus_devstack::{RedisNode, RedisTls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
-use crate::support::{Redis, patient};
+use crate::support::{Redis, at, patient};
 
 /// The name in the server's certificate; the address that it listens on isn't.
 const NAME: &str = "localhost";
@@ -65,10 +65,8 @@ impl Authority {
 
 fn config(host: &str, port: u16, tls: Option<Tls>) -> RedisConfig {
     patient(RedisConfig {
-        host: host.to_owned(),
-        port,
         tls,
-        ..RedisConfig::default()
+        ..at(host, port)
     })
 }
 

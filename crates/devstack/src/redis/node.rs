@@ -21,8 +21,9 @@ use crate::tool;
 /// The longest that a server may take to start, and a command of `redis-cli` to answer.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 5;
-/// What a server has logged that takes commands.
+/// What a server has logged that takes commands, and what a sentinel.
 pub(super) const SERVES: &str = "Ready to accept connections";
+pub(super) const WATCHES: &str = "Sentinel ID is";
 
 /// What a server needs for TLS, as PEM texts.
 #[derive(Clone, Debug)]
@@ -76,6 +77,20 @@ impl Home {
         self.scratch.layout.root.join(name)
     }
 
+    /// The arguments of a server that keeps nothing, with these settings. Its directory is for what comes from a master.
+    pub(super) fn server(&self, settings: &[[&str; 2]]) -> Vec<String> {
+        let dir = self.scratch.layout.root.display().to_string();
+        let common = [
+            ["--bind", "127.0.0.1"],
+            ["--daemonize", "no"],
+            ["--save", ""],
+            ["--appendonly", "no"],
+            ["--dir", &dir],
+        ];
+        let all = common.iter().chain(settings).flatten();
+        all.map(|&word| word.to_owned()).collect()
+    }
+
     /// Writes a file that the servers' user alone can read and change; its path.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<String> {
         let path = self.path(name);
@@ -104,7 +119,7 @@ impl RedisNode {
         let certificate = home.write("server.pem", &tls.certificate)?;
         let key = home.write("server.key", &tls.key)?;
         let asks = if tls.asks_clients { "yes" } else { "no" };
-        let mut node = Self::launch(home, "redis", SERVES, |port| {
+        let mut node = Self::launch(Arc::clone(&home), "redis", SERVES, |port| {
             let port = port.to_string();
             let settings = [
                 ["--port", "0"],
@@ -114,7 +129,7 @@ impl RedisNode {
                 ["--tls-key-file", &key],
                 ["--tls-auth-clients", asks],
             ];
-            Ok(server(&settings))
+            Ok(home.server(&settings))
         })?;
         let access = ["--tls", "--cacert", &authority, "--cert", &certificate];
         node.access = access
@@ -212,16 +227,4 @@ impl Drop for RedisNode {
     fn drop(&mut self) {
         let _ = self.kill();
     }
-}
-
-/// The arguments of a server that keeps nothing, with these settings.
-pub(super) fn server(settings: &[[&str; 2]]) -> Vec<String> {
-    let common = [
-        ["--bind", "127.0.0.1"],
-        ["--daemonize", "no"],
-        ["--save", ""],
-        ["--appendonly", "no"],
-    ];
-    let all = common.iter().chain(settings).flatten();
-    all.map(|&word| word.to_owned()).collect()
 }

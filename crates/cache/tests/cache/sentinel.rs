@@ -1,0 +1,251 @@
+//! Sentinels name the master: who connects finds it, and leaves it when it is none any more. Nothing is restarted.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use prepnexus_cache::{Error, RedisAddr, RedisConfig, RedisPool, Sentinels, Topology};
+use prepnexus_devstack::{RedisNode, RedisSentinels};
+use prepnexus_health::{BreakerState, Status};
+
+use crate::hints::{listen, until_heard};
+use crate::support::{monitored, patient, quick_probes, status, until};
+
+/// The settings a program would use, but quick to probe.
+fn config(redis: &RedisSentinels) -> RedisConfig {
+    let nodes = redis.sentinels().iter();
+    quick_probes(RedisConfig {
+        topology: Topology::Sentinel(Sentinels {
+            nodes: nodes
+                .map(|node| RedisAddr::new("127.0.0.1", node.port()))
+                .collect(),
+            master: RedisSentinels::MASTER.to_owned(),
+            password: None,
+        }),
+        ..RedisConfig::default()
+    })
+}
+
+async fn until_set(pool: &RedisPool, key: &str) -> Result<()> {
+    until("a value to be taken", async || {
+        Ok(pool.set(key, "value", 600_000).await.is_ok())
+    })
+    .await
+}
+
+/// Sets a value until `server` has it.
+async fn until_written_to(server: &RedisNode, pool: &RedisPool, key: &str) -> Result<()> {
+    until("the new master to be written to", async || {
+        let _ = pool.set(key, "value", 600_000).await;
+        Ok(server.cli(&["EXISTS", key])? == "1" && is_master(server)?)
+    })
+    .await
+}
+
+fn is_master(server: &RedisNode) -> Result<bool> {
+    Ok(server.cli(&["ROLE"])?.starts_with("master"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_master_is_killed_the_new_one_is_written_to() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let (pool, registry, monitor) = monitored(config(&redis))?;
+    let [old, new] = redis.servers();
+    until_set(&pool, "before").await?;
+    assert_eq!(old.cli(&["EXISTS", "before"])?, "1");
+    old.kill()?;
+    until_written_to(new, &pool, "after").await?;
+    until("health", async || Ok(status(&registry) == Status::Healthy)).await?;
+
+    // It begins as a master, until a sentinel tells it otherwise: neither then nor later is it written to.
+    old.start()?;
+    let mut written = 0;
+    until("the old master to follow the new one", async || {
+        if pool
+            .set(&format!("meanwhile {written}"), "x", 600_000)
+            .await
+            .is_ok()
+        {
+            written += 1;
+        }
+        let keys = old.cli(&["DBSIZE"])?;
+        if is_master(old)? {
+            assert_eq!(keys, "0", "written to the old master");
+            return Ok(false);
+        }
+        let replication = old.cli(&["INFO", "replication"])?;
+        Ok(written > 0 && replication.contains("master_link_status:up"))
+    })
+    .await?;
+    until_set(&pool, "later").await?;
+    assert_eq!(new.cli(&["EXISTS", "later", "meanwhile 0"])?, "2");
+    monitor.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_master_is_frozen_the_new_one_is_written_to_and_nobody_waits_long() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let (pool, _registry, monitor) = monitored(config(&redis))?;
+    let [old, new] = redis.servers();
+    until_set(&pool, "before").await?;
+    old.freeze();
+    let mut longest = Duration::ZERO;
+    until("the new master to be written to", async || {
+        let began = Instant::now();
+        let set = pool.set("after", "value", 600_000).await;
+        longest = longest.max(began.elapsed());
+        Ok(set.is_ok() && new.cli(&["EXISTS", "after"])? == "1")
+    })
+    .await?;
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    old.thaw();
+    until("the old master to be told", async || Ok(!is_master(old)?)).await?;
+    until_set(&pool, "later").await?;
+    assert_eq!(new.cli(&["EXISTS", "later"])?, "1");
+    monitor.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_demoted_is_left_with_its_first_refusal() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let pool = RedisPool::new(RedisConfig {
+        pool_size: 1,
+        checkout_timeout: Duration::from_millis(300),
+        ..patient(config(&redis))
+    })?;
+    let [old, new] = redis.servers();
+    until_set(&pool, "before").await?;
+    // Sentinels would hang up on its clients; here nothing but its answers tells.
+    for sentinel in redis.sentinels() {
+        sentinel.freeze();
+    }
+    old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()])?;
+    let refused = pool.set("key", "x", 600_000).await;
+    assert_eq!(refused, Err(Error::ConnectionLost));
+    assert_eq!(pool.breaker_state(), BreakerState::Closed);
+    until("the connection to be left", async || {
+        match pool.set("key", "x", 600_000).await {
+            Err(Error::ConnectionLost) => Ok(false),
+            Err(Error::Unavailable { .. }) => Ok(true),
+            other => anyhow::bail!("{other:?}"),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_are_away_frozen_or_late_are_passed_over() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let [first, second, third] = redis.sentinels();
+    for sentinel in redis.sentinels() {
+        sentinel.kill()?;
+    }
+    let (pool, registry, monitor) = monitored(config(&redis))?;
+    let error = pool.get("key").await.expect_err("there is no sentinel");
+    assert!(error.is_unavailable(), "{error}");
+    until("the registry to know why", async || {
+        let reason = registry.get(prepnexus_cache::redis::COMPONENT);
+        let reason = reason.and_then(|cache| cache.reason).unwrap_or_default();
+        Ok(reason.contains("sentinel 127.0.0.1:") && reason.contains("refused"))
+    })
+    .await?;
+    second.start()?;
+    second.freeze();
+    third.start()?;
+    until_set(&pool, "key").await?;
+    assert!(first.cli(&["PING"]).is_err(), "one is away all along");
+    second.thaw();
+    monitor.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_sentinels_do_not_know_is_said() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let [_, replica] = redis.servers();
+    let base = patient(config(&redis));
+    let Topology::Sentinel(sentinels) = base.topology.clone() else {
+        unreachable!("it was made so");
+    };
+    let reason = async |sentinels: Sentinels| {
+        let pool = RedisPool::new(RedisConfig {
+            topology: Topology::Sentinel(sentinels),
+            checkout_timeout: Duration::from_secs(1),
+            ..base.clone()
+        });
+        let error = pool?.get("key").await.expect_err("there is no such master");
+        anyhow::Ok(error.to_string())
+    };
+    let unknown = reason(Sentinels {
+        master: "other".to_owned(),
+        ..sentinels.clone()
+    });
+    let unknown = unknown.await?;
+    assert!(unknown.contains("knows no master \"other\""), "{unknown}");
+
+    // As a sentinel sees it that has not heard of a fail-over yet.
+    let sentinel = &redis.sentinels()[0];
+    let port = replica.port().to_string();
+    sentinel.cli(&["SENTINEL", "MONITOR", "stale", "127.0.0.1", &port, "2"])?;
+    let stale = reason(Sentinels {
+        nodes: vec![RedisAddr::new("127.0.0.1", sentinel.port())],
+        master: "stale".to_owned(),
+        ..sentinels
+    });
+    let stale = stale.await?;
+    assert!(stale.ends_with("it is none"), "{stale}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_are_told_their_own_password_and_not_the_masters() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let base = patient(config(&redis));
+    for sentinel in redis.sentinels() {
+        sentinel.cli(&["ACL", "SETUSER", "default", "resetpass", ">theirs"])?;
+    }
+    redis.servers()[0].cli(&["CONFIG", "SET", "requirepass", "its"])?;
+    let Topology::Sentinel(sentinels) = base.topology.clone() else {
+        unreachable!("it was made so");
+    };
+    let with = |password: &str| RedisConfig {
+        password: Some("its".into()),
+        topology: Topology::Sentinel(Sentinels {
+            password: Some(password.into()),
+            ..sentinels.clone()
+        }),
+        ..base.clone()
+    };
+    let pool = RedisPool::new(with("theirs"))?;
+    pool.set("key", "value", 600_000).await?;
+    let pool = RedisPool::new(RedisConfig {
+        checkout_timeout: Duration::from_secs(1),
+        ..with("hunter2")
+    })?;
+    let error = pool.get("key").await.expect_err("it is not theirs");
+    let shown = error.to_string();
+    assert!(
+        shown.contains("WRONGPASS") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hints_are_heard_through_sentinels_and_again_after_a_fail_over() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let config = config(&redis);
+    let (pool, _registry, monitor) = monitored(config.clone())?;
+    let (here, _) = listen(pool);
+    let (there, heard) = listen(RedisPool::new(config)?);
+    until_heard(&here, &heard).await?;
+    let [old, new] = redis.servers();
+    old.kill()?;
+    until("a new master", async || is_master(new)).await?;
+    until_heard(&here, &heard).await?;
+    here.close().await;
+    there.close().await;
+    monitor.stop().await;
+    Ok(())
+}
