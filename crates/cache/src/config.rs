@@ -40,7 +40,7 @@ pub struct RedisConfig {
     /// The longest wait for a connection from the pool (100 ms).
     pub checkout_timeout: Duration,
     /// The longest that connecting may take, from name resolution to the end of the handshake (500 ms). Sentinels are asked
-    /// within it, and share it.
+    /// within it, and share it; each node of a cluster has a quarter of it.
     pub connect_timeout: Duration,
     /// When to stop asking, and how often to probe then. The cap on the back-off is lower (1 s) than
     /// a breaker's usual one: a PING costs nothing, and a cold cache does.
@@ -112,6 +112,11 @@ impl RedisConfig {
                 "needs a password (for the default user write redis://:password@host)",
             ),
             (
+                self.database == 0 || !matches!(self.topology, Topology::Cluster(_)),
+                "database",
+                "must be 0: a cluster has no other",
+            ),
+            (
                 (1..=64).contains(&self.pool_size),
                 "pool_size",
                 "must be from 1 to 64",
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn a_wrong_field_is_named() {
         type Spoil = fn(&mut RedisConfig);
-        let wrong: [(&str, Spoil); 9] = [
+        let wrong: [(&str, Spoil); 11] = [
             ("host", |c| {
                 c.topology = Topology::Standalone(RedisAddr::new("a b", 6379));
             }),
@@ -182,6 +187,11 @@ mod tests {
                 c.topology = watched("", vec![RedisAddr::new("a", 26379)]);
             }),
             ("username", |c| c.username = Some("reader".to_owned())),
+            ("cluster", |c| c.topology = Topology::Cluster(Vec::new())),
+            ("database", |c| {
+                c.topology = Topology::Cluster(vec![RedisAddr::default()]);
+                c.database = 1;
+            }),
             ("pool_size", |c| c.pool_size = 0),
             ("response_timeout", |c| c.response_timeout = Duration::ZERO),
             ("connect_timeout", |c| c.connect_timeout = Duration::ZERO),

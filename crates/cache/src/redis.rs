@@ -14,12 +14,14 @@
 //! - An error of the server's own about one command ([`Error::Protocol`]) never counts against it, nor does
 //!   a lost connection: if the server went with it, connecting anew will fail, and that counts.
 //!
-//! Deliberately absent: retries. A cache that fails is a miss, and the caller's next step is known.
+//! Deliberately absent: retries, but for a cluster's redirections, which are within the same limit. A cache that fails is a miss, and the caller's next step is known.
 
+mod cluster;
 mod connection;
 mod connector;
 mod dial;
 mod error;
+mod handle;
 mod hints;
 mod manager;
 mod monitor;

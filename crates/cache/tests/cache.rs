@@ -3,6 +3,8 @@
 //! Each test has a server of its own. Where a test isn't about a limit, the limits are long, so that a
 //! busy machine doesn't fail it.
 
+#[path = "cache/cluster.rs"]
+mod cluster;
 #[path = "cache/commands.rs"]
 mod commands;
 #[path = "cache/faults.rs"]

@@ -24,7 +24,8 @@
 //! Servers of a stack that is not detached end with it: when it is dropped, after a panic too, and when its process is
 //! killed. Their files are removed if they were temporary; what a killed process left is removed by the next test stack.
 //!
-//! A [`RedisNode`] is a Redis by itself: with TLS, or as one of [`RedisSentinels`], which promote by themselves.
+//! A [`RedisNode`] is a Redis by itself: with TLS, as one of [`RedisSentinels`], which promote by themselves, or of a
+//! [`RedisCluster`].
 //!
 //! A [`PatroniCluster`] is another kind of stack: its nodes elect their primary, promote and rewind by themselves, as
 //! production does, where a [`Stack`] does what a test tells it. It is temporary always.
@@ -59,5 +60,5 @@ pub use patroni::{PatroniCluster, PatroniConfig, PatroniNode};
 pub use pgbouncer::{PgBouncer, PgBouncerConfig};
 pub use postgres::{PgNode, Rejoin};
 pub use proxy::Proxy;
-pub use redis::{RedisNode, RedisSentinels, RedisServer, RedisTls};
+pub use redis::{RedisCluster, RedisNode, RedisSentinels, RedisServer, RedisTls};
 pub use stack::{Stack, StackConfig};

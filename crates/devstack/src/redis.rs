@@ -1,5 +1,6 @@
 //! Private Redis servers that keep nothing on disk: here the one of a stack.
 
+mod cluster;
 mod node;
 mod sentinels;
 
@@ -22,6 +23,7 @@ use crate::process;
 use crate::tool;
 use crate::wait::{wait_for, wait_until};
 
+pub use cluster::RedisCluster;
 pub use node::{RedisNode, RedisTls};
 pub use sentinels::RedisSentinels;
 

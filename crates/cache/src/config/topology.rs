@@ -11,6 +11,8 @@ pub enum Topology {
     Standalone(RedisAddr),
     /// The server that sentinels call the master.
     Sentinel(Sentinels),
+    /// Some nodes of a cluster, or all, from which the others are found.
+    Cluster(Vec<RedisAddr>),
 }
 
 /// The sentinels that watch a master.
@@ -83,6 +85,7 @@ impl Topology {
                 }
                 validate_all("sentinels", &sentinels.nodes)
             }
+            Self::Cluster(nodes) => validate_all("cluster", nodes),
         }
     }
 }

@@ -8,16 +8,19 @@
 //!   server usually costs no request at all (this notice needs RESP3, so Redis 6 or newer);
 //! - by a reply that didn't come in time, or that left the stream out of step;
 //! - by an answer that only a replica gives: its server was a master once.
+//!
+//! A connection to a cluster is one to all its nodes. It is replaced like any other, and so finds out which nodes there are
+//! now; but not before it is a second old, for while one node is away its successor has no answer from that one either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bb8_redis::redis::aio::MultiplexedConnection;
 use bb8_redis::redis::{Cmd, FromRedisValue, PushInfo, PushKind};
 use tokio::time::timeout;
 
 use super::error::{Error, classify, is_of_a_replica};
+use super::handle::Handle;
 
 /// How old a connection is at least when it is replaced by one that may well be no better.
 const TRIAL: Duration = Duration::from_secs(1);
@@ -25,7 +28,7 @@ const TRIAL: Duration = Duration::from_secs(1);
 /// A handle on one connection. Any number of clones may send at once.
 #[derive(Clone)]
 pub(super) struct Connection {
-    handle: MultiplexedConnection,
+    handle: Handle,
     broken: Broken,
     opened: Instant,
 }
@@ -49,7 +52,7 @@ impl Broken {
 
 impl Connection {
     /// A connection that was opened just now.
-    pub(super) fn new(handle: MultiplexedConnection, broken: Broken) -> Self {
+    pub(super) fn new(handle: Handle, broken: Broken) -> Self {
         Self {
             handle,
             broken,
@@ -68,21 +71,35 @@ impl Connection {
         command: &Cmd,
         limit: Duration,
     ) -> Result<T, Error> {
-        match timeout(limit, command.query_async(&mut self.handle)).await {
+        match timeout(limit, self.handle.query(command)).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
-                let replica = is_of_a_replica(&error) && self.opened.elapsed() >= TRIAL;
-                if error.is_io_error() || error.is_unrecoverable_error() || replica {
-                    self.broken.raise();
+                if is_of_a_replica(&error) {
+                    self.try_another();
+                } else if error.is_io_error() || error.is_unrecoverable_error() {
+                    self.replace();
                 }
                 Err(classify(&error))
             }
             Err(_elapsed) => {
-                self.broken.raise();
+                self.replace();
                 Err(Error::Timeout {
                     limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 })
             }
+        }
+    }
+
+    fn replace(&self) {
+        match self.handle {
+            Handle::Server(_) => self.broken.raise(),
+            Handle::Cluster(_) => self.try_another(),
+        }
+    }
+
+    fn try_another(&self) {
+        if self.opened.elapsed() >= TRIAL {
+            self.broken.raise();
         }
     }
 }

@@ -58,10 +58,7 @@ impl Dialer {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE_LENGTH)
-            .set_push_sender(move |push: PushInfo| {
-                on_push(&push);
-                Ok::<_, SendError>(())
-            });
+            .set_push_sender(sender(on_push));
         let client = self.client(addr).map_err(|error| describe(&error))?;
         let connecting = client.get_multiplexed_async_connection_with_config(&settings);
         connecting.await.map_err(|error| self.explain(&error))
@@ -75,7 +72,8 @@ impl Dialer {
         }
     }
 
-    fn info(&self, addr: &RedisAddr) -> Result<ConnectionInfo, RedisError> {
+    /// All that the client wants to know to connect to `addr`.
+    pub(super) fn info(&self, addr: &RedisAddr) -> Result<ConnectionInfo, RedisError> {
         let (host, port) = (addr.host.clone(), addr.port);
         let addr = match &self.certificates {
             None => ConnectionAddr::Tcp(host, port),
@@ -89,7 +87,12 @@ impl Dialer {
         let info = addr.into_connection_info()?;
         Ok(info
             .set_redis_settings(self.login.clone())
-            .set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+            .set_tcp_settings(tcp()))
+    }
+
+    /// With TLS: whom to trust, and as whom to come.
+    pub(super) fn certificates(&self) -> Option<&TlsCertificates> {
+        self.certificates.as_ref()
     }
 
     fn explain(&self, error: &RedisError) -> String {
@@ -100,6 +103,19 @@ impl Dialer {
             return format!("{what}: the server hung up at once; does it expect TLS (rediss://)?");
         }
         what
+    }
+}
+
+/// How sockets behave.
+pub(super) fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
+/// What the client calls for each push.
+pub(super) fn sender(on_push: OnPush) -> impl Fn(PushInfo) -> Result<(), SendError> {
+    move |push| {
+        on_push(&push);
+        Ok(())
     }
 }
 

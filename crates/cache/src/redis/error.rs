@@ -11,7 +11,7 @@ use bb8_redis::redis::{ErrorKind, RedisError, ServerErrorKind};
 /// Why Redis didn't do what it was asked. None of these is a reason to fail a reader's request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// No connection to be had, a server that is still loading, or an open breaker.
+    /// No connection to be had, a server that is still loading, a slot of a cluster that nobody serves, or an open breaker.
     #[error("Redis is unavailable: {reason}")]
     Unavailable {
         /// For an operator.
@@ -54,11 +54,17 @@ pub(super) fn classify(error: &RedisError) -> Error {
     match error.kind() {
         ErrorKind::Io
         | ErrorKind::AuthenticationFailed
-        | ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown) => {
-            Error::Unavailable {
-                reason: describe(error).into(),
-            }
-        }
+        | ErrorKind::ClusterConnectionNotFound
+        | ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            // Of a cluster, where following it led nowhere.
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::TryAgain,
+        ) => Error::Unavailable {
+            reason: describe(error).into(),
+        },
         _ => Error::Protocol {
             reason: describe(error),
         },
@@ -74,7 +80,8 @@ pub(super) fn is_of_a_replica(error: &RedisError) -> bool {
 
 /// `error` in words that can't contain anything that was sent.
 pub(super) fn describe(error: &RedisError) -> String {
-    if error.is_io_error() {
+    // The client adds no detail to the system's words, but may add a server's.
+    if error.is_io_error() && error.detail().is_none() {
         return error.to_string();
     }
     error.code().unwrap_or(error.category()).to_owned()

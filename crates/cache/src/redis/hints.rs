@@ -3,14 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bb8_redis::redis::{PushInfo, PushKind, aio::MultiplexedConnection, cmd};
+use bb8_redis::redis::{PushInfo, PushKind, cmd};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RedisPool, connector::Connector};
+use super::{RedisPool, connector::Connector, handle::Handle};
 
 /// How often the listening connection is tried: a frozen server sends nothing, and says nothing of it.
 const CHECK: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ async fn listen_on(connector: Connector, channel: Arc<str>, on_hint: OnHint) {
             pause = FIRST_PAUSE;
             // What was told until now was told to nobody.
             on_hint();
-            while_it_lasts(connection, &lost).await;
+            while_it_lasts(connection, &channel, &lost).await;
         }
         sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -93,7 +93,7 @@ async fn subscribe(
     channel: &str,
     on_hint: &OnHint,
     lost: &Arc<Notify>,
-) -> Option<MultiplexedConnection> {
+) -> Option<Handle> {
     let (on_hint, lost) = (Arc::clone(on_hint), Arc::clone(lost));
     let on_push = move |push: &PushInfo| match push.kind {
         PushKind::Message => on_hint(),
@@ -107,11 +107,10 @@ async fn subscribe(
 }
 
 /// Until it is lost, or does not answer in time.
-async fn while_it_lasts(mut connection: MultiplexedConnection, lost: &Notify) {
+async fn while_it_lasts(mut connection: Handle, channel: &str, lost: &Notify) {
     while timeout(CHECK, lost.notified()).await.is_err() {
-        let ping = cmd("PING");
-        let answer = timeout(CHECK_LIMIT, ping.query_async::<String>(&mut connection));
-        if !matches!(answer.await, Ok(Ok(_))) {
+        let answer = timeout(CHECK_LIMIT, connection.subscribe(channel));
+        if !matches!(answer.await, Ok(Ok(()))) {
             return;
         }
     }
