@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use prepnexus_domain::{Role, author::MAX_NAME_LEN, fields};
-use prepnexus_settings::{DatabaseSettings, HttpSettings, LogSettings, RedisSettings};
+use prepnexus_settings::{
+    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, RedisSettings,
+};
 
 /// Serves the PrepNexus API. Every option can also be set as the environment variable beside it.
 #[derive(Debug, Parser)]
@@ -12,6 +14,8 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) http: HttpSettings,
+    #[command(flatten)]
+    pub(crate) cache: CacheSettings,
     #[command(flatten)]
     pub(crate) database: DatabaseSettings,
     #[command(flatten)]

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             or_exit(args.http.validate());
             let cluster = or_exit(args.database.cluster_config("prepnexus-api"));
             let redis = or_exit(args.redis.redis_config());
-            serve::run(&args.http, &cluster, redis)
+            serve::run(&args.http, &args.cache, &cluster, redis)
         }
     };
     match outcome {

@@ -11,7 +11,7 @@ use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
 use prepnexus_content::{CacheConfig, Content, HealthWatch, Janitor, ViewWriter};
 use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
-use prepnexus_settings::HttpSettings;
+use prepnexus_settings::{CacheSettings, HttpSettings};
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_web::{AppState, Listeners, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,17 +23,19 @@ const ERROR_GROUPS: usize = 200;
 
 pub(crate) fn run(
     http: &HttpSettings,
+    cache: &CacheSettings,
     cluster: &ClusterConfig,
     redis: Option<RedisConfig>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(http, cluster, redis))
+    runtime.block_on(serve(http, cache, cluster, redis))
 }
 
 async fn serve(
     http: &HttpSettings,
+    cache: &CacheSettings,
     cluster: &ClusterConfig,
     redis: Option<RedisConfig>,
 ) -> anyhow::Result<()> {
@@ -60,7 +62,10 @@ async fn serve(
         cluster.clone(),
         redis.clone(),
         Arc::clone(&clock),
-        CacheConfig::default(),
+        CacheConfig {
+            memory_bytes: cache.cache_memory_bytes as u64,
+            ..CacheConfig::default()
+        },
     );
     let database_watch = HealthWatch::spawn(&content, Arc::clone(&registry));
     let redis_watch =

@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 /// Variables that would lead elsewhere than the private servers if they were inherited.
-const MISLEADING: [&str; 27] = [
+const MISLEADING: [&str; 29] = [
     "DATABASE_URL",
     "DB_HOST",
     "DB_PORT",
@@ -33,10 +33,12 @@ const MISLEADING: [&str; 27] = [
     "REDIS_SENTINELS",
     "REDIS_MASTER",
     "REDIS_SENTINEL_PASSWORD",
+    "REDIS_CLUSTER",
     "REDIS_TLS",
     "REDIS_TLS_CA",
     "REDIS_TLS_CERT",
     "REDIS_TLS_KEY",
+    "CACHE_MEMORY_BYTES",
     "API_HOST",
     "API_PORT",
     "ADMIN_PORT",

@@ -29,6 +29,7 @@
 //!
 //! Deliberately absent: settings files, and settings that change while the program runs.
 
+mod cache;
 mod database;
 mod error;
 mod exit;
@@ -39,6 +40,7 @@ mod owner;
 mod redis;
 mod value;
 
+pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, Pooler, TuningSettings};
 pub use error::SettingsError;
 pub use exit::{or_exit, parse_or_exit, usage_line};

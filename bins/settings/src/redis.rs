@@ -38,7 +38,7 @@ pub struct RedisSettings {
     /// All of the above in one: `redis://[[user]:password@]host[:port][/database]`, or `rediss://…` for TLS.
     #[arg(long, env = "REDIS_URL", value_name = "URL", value_parser = secret, hide_env_values = true, global = true)]
     pub redis_url: Option<Secret>,
-    /// The servers of a Redis that fails over by itself.
+    /// The servers of a Redis that is more than one.
     #[command(flatten)]
     pub topology: RedisTopologySettings,
     /// How connections are encrypted.
@@ -117,6 +117,7 @@ fn variable_of(field: &str) -> &'static str {
         "username" => "REDIS_USERNAME",
         "master" => "REDIS_MASTER",
         "sentinels" => "REDIS_SENTINELS",
+        "cluster" => "REDIS_CLUSTER",
         _ => "REDIS_HOST",
     }
 }

@@ -67,6 +67,11 @@ pub(crate) fn sentinels(text: &str) -> Result<Addresses, String> {
     addresses(text, 26_379)
 }
 
+/// Nodes of a cluster.
+pub(crate) fn nodes(text: &str) -> Result<Addresses, String> {
+    addresses(text, 6_379)
+}
+
 fn addresses(text: &str, default: u16) -> Result<Addresses, String> {
     let expected =
         || "expected hosts, each with its port behind a colon, separated by commas".to_owned();

@@ -2,7 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use prepnexus_settings::{
-    DatabaseSettings, HttpSettings, LogSettings, OwnerSettings, RedisSettings, usage_line,
+    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OwnerSettings, RedisSettings,
+    usage_line,
 };
 
 mod settings {
@@ -24,6 +25,8 @@ struct Everything {
     redis: RedisSettings,
     #[command(flatten)]
     http: HttpSettings,
+    #[command(flatten)]
+    cache: CacheSettings,
     #[command(flatten)]
     log: LogSettings,
     #[command(subcommand)]

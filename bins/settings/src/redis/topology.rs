@@ -5,9 +5,9 @@ use prepnexus_cache::{Sentinels, Topology};
 use prepnexus_storage::Secret;
 
 use crate::error::SettingsError;
-use crate::value::{Addresses, present, secret, sentinels};
+use crate::value::{Addresses, nodes, present, secret, sentinels};
 
-/// The servers of a Redis that fails over by itself.
+/// The servers of a Redis that fails over by itself, or of a cluster.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Redis (none set: the memory cache alone)")]
 pub struct RedisTopologySettings {
@@ -26,6 +26,9 @@ pub struct RedisTopologySettings {
     /// The sentinels' own password; REDIS_PASSWORD is not told to them.
     #[arg(long, env = "REDIS_SENTINEL_PASSWORD", value_name = "SECRET", value_parser = secret, hide_env_values = true, global = true)]
     pub redis_sentinel_password: Option<Secret>,
+    /// Nodes of a cluster, instead of REDIS_HOST, some of them or all: `host[:port],…`; port 6379 if not given.
+    #[arg(long, env = "REDIS_CLUSTER", value_name = "HOST:PORT,…", value_parser = nodes, hide_env_values = true, global = true)]
+    pub redis_cluster: Option<Addresses>,
 }
 
 impl RedisTopologySettings {
@@ -36,11 +39,11 @@ impl RedisTopologySettings {
     ) -> Result<Option<Topology>, SettingsError> {
         let password = present(self.redis_sentinel_password.as_ref());
         let Some(nodes) = &self.redis_sentinels else {
-            return self.no_sentinels(password.is_some()).map(|()| None);
+            self.no_sentinels(password.is_some())?;
+            return self.cluster(elsewhere);
         };
-        if let Some(other) = elsewhere {
-            let problem = format!("expected either {other} or REDIS_SENTINELS, not both");
-            return Err(SettingsError::invalid("REDIS_SENTINELS", problem));
+        if let Some(other) = elsewhere.or(self.redis_cluster.as_ref().map(|_| "REDIS_CLUSTER")) {
+            return Err(not_both(other, "REDIS_SENTINELS"));
         }
         let Some(master) = self.redis_master.clone() else {
             let problem = "expected REDIS_MASTER beside it";
@@ -51,6 +54,14 @@ impl RedisTopologySettings {
             master,
             password: password.map(|password| password.expose().into()),
         })))
+    }
+
+    fn cluster(&self, elsewhere: Option<&str>) -> Result<Option<Topology>, SettingsError> {
+        match (&self.redis_cluster, elsewhere) {
+            (Some(_), Some(other)) => Err(not_both(other, "REDIS_CLUSTER")),
+            (Some(nodes), None) => Ok(Some(Topology::Cluster(nodes.0.clone()))),
+            (None, _) => Ok(None),
+        }
     }
 
     fn no_sentinels(&self, password: bool) -> Result<(), SettingsError> {
@@ -64,4 +75,8 @@ impl RedisTopologySettings {
             (None, false) => Ok(()),
         }
     }
+}
+
+fn not_both(one: &str, other: &'static str) -> SettingsError {
+    SettingsError::invalid(other, format!("expected either {one} or {other}, not both"))
 }

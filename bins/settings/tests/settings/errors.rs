@@ -52,6 +52,12 @@ fn a_bad_value_is_named_with_what_would_be_accepted() {
             "a:26379,b:x",
             "expected hosts, each with its port behind a colon, separated by commas",
         ),
+        (
+            "REDIS_CLUSTER",
+            "a:6379;b",
+            "expected hosts, each with its port behind a colon, separated by commas",
+        ),
+        ("CACHE_MEMORY_BYTES", "64MB", COUNT),
         ("API_HOST", "http://0.0.0.0", HOST),
         ("API_PORT", "http", PORT),
         ("ADMIN_PORT", "-1", PORT),
@@ -175,6 +181,14 @@ fn redis_settings_that_do_not_fit_each_other_are_named() {
         (
             vec!["--redis-port=1", "--redis-sentinels=a"],
             "REDIS_SENTINELS: expected either REDIS_PORT or REDIS_SENTINELS, not both",
+        ),
+        (
+            vec!["--redis-host=a", "--redis-cluster=b"],
+            "REDIS_CLUSTER: expected either REDIS_HOST or REDIS_CLUSTER, not both",
+        ),
+        (
+            vec!["--redis-cluster=a", "--redis-sentinels=b"],
+            "REDIS_SENTINELS: expected either REDIS_CLUSTER or REDIS_SENTINELS, not both",
         ),
         (
             vec!["--redis-username=me"],

@@ -149,6 +149,8 @@ fn any_redis_variable_means_redis() {
         ]),
         Topology::Sentinel(watched)
     );
+    let nodes = vec![RedisAddr::new("a", 6379), RedisAddr::new("b", 2)];
+    assert_eq!(of(&["--redis-cluster=a,b:2"]), Topology::Cluster(nodes));
     assert_eq!(
         redis(&["--redis-password=p"]).password.unwrap().expose(),
         "p"
