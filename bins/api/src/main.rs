@@ -1,5 +1,6 @@
 //! The `api` binary: serves the API, and manages its keys.
 
+mod arenas;
 mod args;
 mod healthcheck;
 mod keys;
@@ -8,12 +9,7 @@ mod serve;
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use mimalloc::MiMalloc;
 use prepnexus_settings::{or_exit, parse_or_exit};
-
-/// An answer from memory allocates a few dozen small things.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args: Args = parse_or_exit();
@@ -25,6 +21,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Healthcheck) => healthcheck::run(&args.http),
         None | Some(Command::Serve) => {
+            arenas::limit();
             or_exit(args.http.validate());
             let cluster = or_exit(args.database.cluster_config("prepnexus-api"));
             let redis = or_exit(args.redis.redis_config());

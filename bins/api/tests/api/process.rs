@@ -86,6 +86,11 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts it on a free port, and waits until it says that it listens.
     pub(crate) fn start(command: Command) -> Self {
         let served = Self::spawn(command);

@@ -27,6 +27,23 @@ fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
 }
 
 #[test]
+fn its_allocator_has_few_arenas_unless_somebody_says_how_many() {
+    let db = database();
+    let arenas = |command| {
+        let served = Served::start(command);
+        served.wait_until_ready();
+        let set = std::fs::read(format!("/proc/{}/environ", served.id())).unwrap();
+        let set = String::from_utf8(set).unwrap();
+        let of = |line: &str| line.strip_prefix("MALLOC_ARENA_MAX=").map(str::to_owned);
+        set.split('\0').find_map(of).unwrap()
+    };
+    assert_eq!(arenas(api(&db)), "2");
+    let mut own = api(&db);
+    own.env("MALLOC_ARENA_MAX", "7");
+    assert_eq!(arenas(own), "7");
+}
+
+#[test]
 fn a_request_in_flight_is_finished_before_the_end() {
     let db = database();
     let made = run(api(&db).args(["keys", "create", "--role", "author", "--name", "A"]));
