@@ -223,6 +223,23 @@ impl<E: LoadError> Cache<E> {
         }
     }
 
+    /// What is in memory under `key`, if it is right and nothing is to be done about it: [`Cache::get`] for who would first have
+    /// to prepare a load.
+    #[must_use]
+    pub fn hit(&self, key: &str, judge: impl Fn(&Entry) -> Verdict) -> Option<Served> {
+        let now = Instant::now();
+        let entry = self.0.memory.get(key)?;
+        let is_right = !entry.left(now).is_zero()
+            && judge(&entry) == Verdict::Fresh
+            && !lifetime::is_due(&entry, now, fastrand::f64());
+        if !is_right {
+            return None;
+        }
+        self.0.lookups.hit.increment(1);
+        let source = Source::Memory;
+        Some(Served { entry, source })
+    }
+
     /// What is in memory under `key`, marked stale where it is not right: for who knows that nothing can be loaded now.
     #[must_use]
     pub fn kept(&self, key: &str, judge: impl Fn(&Entry) -> Verdict) -> Option<Served> {

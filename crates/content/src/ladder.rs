@@ -58,6 +58,39 @@ impl Content {
     {
         let Reader { viewer, session } = reader;
         let key = format!("{view}/{}", question.key());
+        let is_private = viewer.is_some();
+        let served = match self.hit(&key, is_private, session) {
+            Some(served) => served,
+            None => self.look_up(&key, question, reader, render).await?,
+        };
+        let answer = Answer::of(&served, is_private).ok_or(ContentError::Abandoned)?;
+        session.note(answer.seen());
+        Ok(answer)
+    }
+
+    /// The way of most answers: what is in memory, and right.
+    fn hit(&self, key: &str, is_private: bool, session: &Session) -> Option<Served> {
+        if is_private {
+            return None;
+        }
+        let (feed, clock, token) = (self.feed(), &**self.clock(), session.token());
+        self.cache()
+            .hit(key, |entry| judge(entry, feed, clock, token))
+    }
+
+    /// The way of all others, within the time that the reader has.
+    async fn look_up<Q, R>(
+        &self,
+        key: &str,
+        question: Q,
+        reader: Reader<'_>,
+        render: R,
+    ) -> Result<Served, ContentError>
+    where
+        Q: Question,
+        R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
+    {
+        let Reader { viewer, session } = reader;
         let loading = Loading {
             content: self.clone(),
             question,
@@ -66,17 +99,14 @@ impl Content {
             has_token: session.has_sent_token(),
             sees_drafts: viewer.is_some(),
         };
-        let answering = self.look_up(&key, viewer.is_some(), session.token(), loading);
-        let answered = tokio::time::timeout(session.deadline().left(), answering).await;
+        let finding = self.find(key, viewer.is_some(), session.token(), loading);
+        let found = tokio::time::timeout(session.deadline().left(), finding).await;
         let waiting_for = "an answer";
         let late = |_| ContentError::Storage(StorageError::Deadline { waiting_for });
-        let served = answered.map_err(late)??;
-        let answer = Answer::of(&served, viewer.is_some()).ok_or(ContentError::Abandoned)?;
-        session.note(answer.seen());
-        Ok(answer)
+        Ok(found.map_err(late)??)
     }
 
-    async fn look_up<Q, R>(
+    async fn find<Q, R>(
         &self,
         key: &str,
         has_key: bool,

@@ -52,7 +52,9 @@ impl Session {
         *self.lock()
     }
 
-    pub(crate) fn has_sent_token(&self) -> bool {
+    /// Whether the client said what it had seen before.
+    #[must_use]
+    pub fn has_sent_token(&self) -> bool {
         self.sent.is_some()
     }
 

@@ -1,8 +1,11 @@
 //! What `./dev bench read` compares the service with: the least code that does the same.
 //!
-//! `/memory/post` and `/memory/list` send fixed bytes, headers and body. `/bare/post/{slug}` and `/bare/list` run the
+//! `/memory/post` and `/memory/list` send fixed bytes, headers and body; on another port they do so behind the service's own
+//! middleware. `/redis/post/{id}` sends what one GET of Redis gives. `/bare/post/{slug}` and `/bare/list` run the
 //! service's own statements on a bare deadpool pool and serialize the rows. Reads from standard
 //! input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
+
+use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -11,12 +14,17 @@ use actix_web::{
         StatusCode,
         header::{HeaderName, HeaderValue},
     },
-    web,
+    web::{self, ServiceConfig},
 };
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use jiff::Timestamp;
-use prepnexus_domain::{AuthorRef, ContentFormat, Post, PostSummary, TagRef};
+use prepnexus_content::{CacheConfig, Content};
+use prepnexus_domain::{AuthorRef, Clock, ContentFormat, Post, PostSummary, SystemClock, TagRef};
+use prepnexus_health::{ErrorLog, Registry};
+use prepnexus_storage::{Cluster, ClusterConfig, NodeAddr, Secret};
+use prepnexus_web::{AppState, Listeners, Route, Server, WebConfig};
+use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio_postgres::{NoTls, Row};
 
@@ -24,6 +32,9 @@ use tokio_postgres::{NoTls, Row};
 #[derive(Deserialize)]
 struct Setup {
     port: u16,
+    /// For the same fixed bytes, behind the service's own middleware.
+    service_port: u16,
+    redis_port: u16,
     db_port: u16,
     user: String,
     password: String,
@@ -73,6 +84,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
 
 struct Bare {
     pool: Pool,
+    redis: MultiplexedConnection,
     setup: Setup,
 }
 
@@ -193,6 +205,62 @@ async fn memory_list(bare: web::Data<Bare>) -> HttpResponse {
     bare.setup.list.answer()
 }
 
+/// One GET on a connection that all share, and its value behind the headers of a post.
+async fn redis_post(bare: web::Data<Bare>, id: web::Path<u32>) -> HttpResponse {
+    let mut redis = bare.redis.clone();
+    let body: Vec<u8> = redis.get(format!("bench:{id}")).await.expect("a value");
+    let mut response = bare.setup.post.answer();
+    response = response.set_body(BoxBody::new(body));
+    response
+}
+
+/// The service with nothing kept, whose routes beside its own send fixed bytes.
+fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
+    let setup = &bare.setup;
+    let cluster = Cluster::start(&ClusterConfig {
+        nodes: vec![NodeAddr {
+            host: "127.0.0.1".into(),
+            port: setup.db_port,
+        }],
+        user: setup.user.clone(),
+        password: Some(Secret::new(&setup.password)),
+        database: setup.database.clone(),
+        ..ClusterConfig::default()
+    })?;
+    let recorder = prepnexus_web::metric::recorder();
+    let prometheus = recorder.handle();
+    metrics::set_global_recorder(recorder)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let config = WebConfig {
+        port: setup.service_port,
+        ..WebConfig::default()
+    };
+    let state = AppState {
+        content: Content::new(cluster, None, Arc::clone(&clock), CacheConfig::default()),
+        registry: Arc::new(Registry::new(Arc::clone(&clock))),
+        errors: Arc::new(ErrorLog::new(clock, 1)),
+        prometheus,
+        version: "",
+        started: Instant::now(),
+        draining: Arc::default(),
+        config: Arc::new(config),
+    };
+    let bare = bare.clone();
+    let routes = move |services: &mut ServiceConfig| {
+        services.app_data(bare.clone());
+        for (path, list) in [("/memory/post/{slug}", false), ("/memory/list", true)] {
+            let resource = web::resource(path).app_data(Route(path));
+            services.service(if list {
+                resource.route(web::get().to(memory_list))
+            } else {
+                resource.route(web::get().to(memory_post))
+            });
+        }
+    };
+    let listeners = Listeners::bind(&state.config)?;
+    Ok(listeners.serve_with(&state, routes)?)
+}
+
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let setup: Setup = serde_json::from_reader(std::io::stdin())?;
@@ -211,7 +279,10 @@ async fn main() -> anyhow::Result<()> {
     );
     let pool = Pool::builder(manager).max_size(16).build()?;
     let address = ("127.0.0.1", setup.port);
-    let bare = web::Data::new(Bare { pool, setup });
+    let redis = Client::open(("127.0.0.1", setup.redis_port))?;
+    let redis = redis.get_multiplexed_async_connection().await?;
+    let bare = web::Data::new(Bare { pool, redis, setup });
+    let _service = service(&bare)?;
     HttpServer::new(move || {
         App::new()
             .app_data(bare.clone())
@@ -219,6 +290,7 @@ async fn main() -> anyhow::Result<()> {
             .route("/bare/list", web::get().to(bare_list))
             .route("/memory/post", web::get().to(memory_post))
             .route("/memory/list", web::get().to(memory_list))
+            .route("/redis/post/{id}", web::get().to(redis_post))
     })
     .workers(2)
     .bind(address)?

@@ -14,6 +14,7 @@ mod server;
 mod state;
 
 pub use config::WebConfig;
+pub use http::methods::Route;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
 pub use server::{Listeners, Server, StartError};

@@ -2,7 +2,12 @@
 
 use std::{io, net::SocketAddr, net::TcpListener, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    middleware::from_fn,
+    web::{self, ServiceConfig},
+};
 use tokio::task::JoinHandle;
 
 use crate::{config::WebConfig, http::observe, routes, state::AppState};
@@ -63,11 +68,24 @@ impl Listeners {
     /// # Errors
     /// [`StartError`] when the system refuses to listen.
     pub fn serve(self, state: &AppState) -> Result<Server, StartError> {
+        self.serve_with(state, |_| {})
+    }
+
+    /// The same with `routes` of one's own on the main port. They get request ids, metrics, log lines and problem documents like
+    /// any other; with a [`Route`](crate::Route) among its data, a resource has a name in those.
+    ///
+    /// # Errors
+    /// [`StartError`] when the system refuses to listen.
+    pub fn serve_with(
+        self,
+        state: &AppState,
+        routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Result<Server, StartError> {
         let workers = state.config.workers;
         let (main, address) = self.main;
         let (mut handles, mut tasks) = (Vec::new(), Vec::new());
         let mut serve = |listener, address: SocketAddr, workers, parts| {
-            let server = serve(listener, workers, parts, state.clone());
+            let server = serve(listener, workers, parts, state.clone(), routes.clone());
             let (handle, task) = server.map_err(|source| StartError {
                 host: state.config.host.clone(),
                 port: address.port(),
@@ -151,16 +169,19 @@ fn serve(
     workers: usize,
     parts: Parts,
     state: AppState,
+    own: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<(ServerHandle, JoinHandle<io::Result<()>>)> {
     let config = Arc::clone(&state.config);
     let state = web::Data::new(state);
     let server = HttpServer::new(move || {
+        let own = own.clone();
         App::new()
             .app_data(state.clone())
             .wrap(from_fn(observe::observe))
-            .configure(|services| {
+            .configure(move |services| {
                 if parts.public {
                     routes::public(services);
+                    own(services);
                 }
                 if parts.admin {
                     routes::admin(services);

@@ -4,6 +4,7 @@ mod cache;
 mod load;
 mod overhead;
 mod pages;
+mod pgbench;
 mod read;
 mod reference;
 mod report;

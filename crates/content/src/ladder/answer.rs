@@ -146,7 +146,9 @@ impl Answer {
         (self.kind == Kind::Found && !text.is_empty()).then_some(text)
     }
 
-    pub(super) fn seen(&self) -> Token {
+    /// What a reader of it has seen.
+    #[must_use]
+    pub fn seen(&self) -> Token {
         self.seen
     }
 

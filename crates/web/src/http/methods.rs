@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem};
 /// What a path is called in metrics and logs: its pattern. It is among the data of every request that the path has matched;
 /// asking the router for it would match all of them again.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Route(pub(crate) &'static str);
+pub struct Route(pub &'static str);
 
 impl Route {
     /// That of `request`; what matched none has one name.

@@ -11,6 +11,7 @@ use prepnexus_domain::{
 use crate::problem::{Code, Problem};
 
 /// The parameters of a query, each known name at most once.
+#[derive(Default)]
 pub(crate) struct QueryParams {
     pairs: Vec<(String, String)>,
     /// The faults found so far.
@@ -20,6 +21,9 @@ pub(crate) struct QueryParams {
 impl QueryParams {
     /// Reads the query of `request`, which may hold the names `known` alone.
     pub(crate) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
+        if request.query_string().is_empty() {
+            return Ok(Self::default());
+        }
         let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
         let pairs = query
             .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?

@@ -1,12 +1,16 @@
-//! `./dev bench cache`: what an answer from memory costs, beside a handler that sends the same bytes.
+//! `./dev bench cache`: what an answer from memory costs, beside a handler that sends the same bytes; one from Redis, beside a
+//! handler that asks Redis once; and a write that records what it changes, beside one that does not.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::json;
 
-use anyhow::{Context as _, Result};
-
 use super::load::{self, CONNECTIONS, TURN_SECONDS};
-use super::reference::{fixed, reference, text_field, typical_post};
+use super::pgbench;
+use super::reference::{fixed, reference, tempfile, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
 use crate::output::{note, say};
@@ -14,6 +18,8 @@ use crate::session::Session;
 
 /// Turns of each target.
 const ROUNDS: usize = 5;
+/// Posts that are read in any order.
+const COPIES: u32 = 1_000;
 
 /// A line of the table.
 #[derive(Debug, Serialize)]
@@ -30,10 +36,10 @@ struct Row {
 struct Target {
     what: &'static str,
     url: String,
-    headers: Vec<String>,
+    options: Vec<String>,
     pid: u32,
-    /// By its place among the targets, and how many times its cost is allowed.
-    compared_with: Option<(usize, f64)>,
+    /// By its place among the targets, and how many times its cost is allowed, where a limit was set.
+    compared_with: Option<(usize, Option<f64>)>,
 }
 
 pub(super) fn run(session: &Session) -> Result<()> {
@@ -41,73 +47,196 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let samples = session.project.sample_posts();
     rig.migrator(session, &["seed", &samples.display().to_string()])?;
     let (api, base) = rig.api(session)?;
-    let post_body = typical_post(&base)?;
-    let post = format!(
-        "{base}/api/v1/posts/slug/{}",
-        text_field(&post_body, "slug")?
-    );
+    let typical = typical_post(&base)?;
+    let slug = text_field(&typical, "slug")?;
+    let first = copies(&rig, &slug)?;
+    let post = format!("{base}/api/v1/posts/slug/{slug}");
     let list = format!("{base}/api/v1/posts");
+    let redis = rig.stack.redis();
+    let (service_port, redis_port) = (free_port()?, redis.port());
+    let body = fixed(&post)?;
+    let fill = format!(
+        "for n = {first}, {} do redis.call('SET', 'bench:' .. n, ARGV[1]) end",
+        first + COPIES
+    );
+    redis.cli(&[
+        "EVAL",
+        &fill,
+        "0",
+        body["body"].as_str().context("no body")?,
+    ])?;
     let setup = json!({
-        "port": free_port()?, "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
+        "port": free_port()?, "service_port": service_port, "redis_port": redis_port,
+        "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
-        "post_sql": "", "list_sql": "", "post": fixed(&post)?, "list": fixed(&list)?,
+        "post_sql": "", "list_sql": "", "post": body, "list": fixed(&list)?,
     });
     let (bare, bare_base) = reference(session, &setup)?;
-    let known = format!("If-None-Match: {}", etag(&post)?);
-    let target = |what, url: &str, pid, compared_with| Target {
+    let service_base = format!("http://127.0.0.1:{service_port}");
+    // Whatever it is given weighs more than it may keep: each answer is Redis's.
+    rig.env.set("REDIS_HOST", "127.0.0.1");
+    rig.env.set("REDIS_PORT", &redis_port.to_string());
+    rig.env.set("CACHE_MEMORY_BYTES", "1");
+    let (forgetful, forgetful_base) = rig.api(session)?;
+    for id in first..first + COPIES {
+        fixed(&format!("{forgetful_base}/api/v1/posts/{id}"))?;
+    }
+    let each = |path: &str| script(session, path, first);
+    let (of_api, of_bare) = (each("/api/v1/posts/")?, each("/redis/post/")?);
+    let any = |file: &Path| vec!["-s".to_owned(), file.display().to_string()];
+    let known = vec!["-H".to_owned(), format!("If-None-Match: {}", etag(&post)?)];
+    let target = |what, url: String, pid, options, compared_with| Target {
         what,
-        url: url.to_owned(),
-        headers: Vec::new(),
+        url,
+        options,
         pid,
         compared_with,
     };
+    let (api, bare) = (api.id(), bare.id());
+    let plain = Vec::new;
     let targets = [
         target(
-            "post: same bytes",
-            &format!("{bare_base}/memory/post"),
-            bare.id(),
+            "post: bare handler",
+            format!("{bare_base}/memory/post"),
+            bare,
+            plain(),
             None,
         ),
         target(
-            "list: same bytes",
-            &format!("{bare_base}/memory/list"),
-            bare.id(),
+            "post: handler in the service",
+            format!("{service_base}/memory/post/{slug}"),
+            bare,
+            plain(),
+            Some((0, None)),
+        ),
+        target(
+            "post: from memory",
+            post.clone(),
+            api,
+            plain(),
+            Some((1, Some(1.15))),
+        ),
+        target("post: 304", post, api, known, Some((2, Some(1.05)))),
+        target(
+            "list: bare handler",
+            format!("{bare_base}/memory/list"),
+            bare,
+            plain(),
             None,
         ),
-        target("post: from memory", &post, api.id(), Some((0, 1.15))),
-        target("list: from memory", &list, api.id(), Some((1, 1.15))),
-        Target {
-            headers: vec![known],
-            ..target("post: 304", &post, api.id(), Some((2, 1.05)))
-        },
+        target(
+            "list: handler in the service",
+            format!("{service_base}/memory/list"),
+            bare,
+            plain(),
+            Some((4, None)),
+        ),
+        target(
+            "list: from memory",
+            list,
+            api,
+            plain(),
+            Some((5, Some(1.15))),
+        ),
+        target(
+            "posts: bare handler, one GET",
+            bare_base,
+            bare,
+            any(&of_bare),
+            None,
+        ),
+        target(
+            "posts: from Redis",
+            forgetful_base,
+            forgetful.id(),
+            any(&of_api),
+            Some((7, Some(1.15))),
+        ),
     ];
     let mut turns = targets.each_ref().map(|_| Vec::new());
     for round in 1..=ROUNDS {
         note(format_args!("round {round} of {ROUNDS}"));
         for (target, turns) in targets.iter().zip(&mut turns) {
-            let headers: Vec<&str> = target.headers.iter().map(String::as_str).collect();
-            turns.push(load::turn(session, &target.url, &headers, target.pid)?);
+            turns.push(load::turn(
+                session,
+                &target.url,
+                &target.options,
+                target.pid,
+            )?);
         }
+    }
+    for file in [of_api, of_bare] {
+        fs::remove_file(file)?;
     }
     let cpu = turns
         .each_ref()
         .map(|turns| median(turns.iter().map(|turn| turn.cpu_us).collect()));
-    let rows: Vec<Row> = targets
-        .iter()
-        .zip(&turns)
-        .enumerate()
-        .map(|(index, (target, turns))| Row {
-            what: target.what,
-            requests_per_second: median(turns.iter().map(|turn| turn.per_second).collect()),
-            cpu_us_per_request: cpu[index],
-            compared_with: target.compared_with.map(|(other, _)| targets[other].what),
-            cpu_ratio: target
-                .compared_with
-                .map(|(other, _)| cpu[index] / cpu[other]),
-            limit: target.compared_with.map(|(_, limit)| limit),
-        })
-        .collect();
-    show(session, &rows)
+    let row = |(index, (target, turns)): (usize, (&Target, &Vec<load::Turn>))| Row {
+        what: target.what,
+        requests_per_second: median(turns.iter().map(|turn| turn.per_second).collect()),
+        cpu_us_per_request: cpu[index],
+        compared_with: target.compared_with.map(|(other, _)| targets[other].what),
+        cpu_ratio: target
+            .compared_with
+            .map(|(other, _)| cpu[index] / cpu[other]),
+        limit: target.compared_with.and_then(|(_, limit)| limit),
+    };
+    let rows: Vec<Row> = targets.iter().zip(&turns).enumerate().map(row).collect();
+    show(session, &rows)?;
+    writes(session, &rig, first)
+}
+
+/// Copies of a post, so that readers ask for different ones: the number of the first.
+fn copies(rig: &Rig, slug: &str) -> Result<u32> {
+    let copy = format!(
+        "INSERT INTO posts (slug, title, excerpt, content, content_format, html, status, author_id,
+                            reading_time_minutes, published_at)
+         SELECT 'copy-' || n, title, excerpt, content, content_format, html, status, author_id, reading_time_minutes,
+                published_at - make_interval(secs => n)
+         FROM posts, generate_series(1, {COPIES}) AS n WHERE slug = '{slug}'"
+    );
+    rig.psql(&copy)?;
+    let first = rig.psql("SELECT min(id) FROM posts WHERE slug LIKE 'copy-%'")?;
+    Ok(first.trim().parse()?)
+}
+
+/// Has wrk ask for the copies in any order.
+fn script(session: &Session, path: &str, first: u32) -> Result<PathBuf> {
+    let name = path.replace('/', "-") + ".lua";
+    let last = first + COPIES - 1;
+    let text = format!(
+        "request = function() return wrk.format('GET', '{path}' .. math.random({first}, {last})) end\n"
+    );
+    tempfile(session, &name, &text)
+}
+
+/// What recording changes costs a write: the rate of one with its event, by that of the same without.
+fn writes(session: &Session, rig: &Rig, first: u32) -> Result<()> {
+    let update = "UPDATE posts SET title = 'Title ' || :n, updated_at = now() WHERE id = :id";
+    let event = "INSERT INTO change_events (tags) VALUES (ARRAY['post ' || :id, 'posts title', 'posts text'])";
+    let choose = format!(
+        "\\set id random({first}, {})\n\\set n random(1, 1000000)\n",
+        first + COPIES - 1
+    );
+    let without = format!("{choose}BEGIN;\n{update};\nCOMMIT;\n");
+    let with = format!("{choose}BEGIN;\n{update};\n{event};\nCOMMIT;\n");
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 1..=ROUNDS {
+        note(format_args!("writes, round {round} of {ROUNDS}"));
+        for (script, rates) in [&without, &with].into_iter().zip(&mut rates) {
+            rates.push(pgbench::rate(session, rig, script, &[])?);
+        }
+    }
+    let [without, with] = rates.map(median);
+    say(format_args!(
+        "writes: {with:.0}/s with events, {without:.0}/s without: {:.2} times as many, at least 0.90 wanted",
+        with / without
+    ));
+    report::write(
+        session,
+        "cache-writes",
+        &json!({"with_events": with, "without": without}),
+    )
 }
 
 fn show(session: &Session, rows: &[Row]) -> Result<()> {

@@ -4,7 +4,6 @@
 //! steadier. So targets take turns, and the middle of several turns is reported.
 
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -23,8 +22,8 @@ pub(super) struct Turn {
     pub(super) cpu_us: f64,
 }
 
-/// Asks for `url`, with these headers, as fast as the server of that process answers.
-pub(super) fn turn(session: &Session, url: &str, headers: &[&str], pid: u32) -> Result<Turn> {
+/// Asks for `url`, with these options of wrk's, as fast as the server of that process answers.
+pub(super) fn turn(session: &Session, url: &str, options: &[String], pid: u32) -> Result<Turn> {
     let before = cpu_seconds(pid)?;
     let mut wrk = child::command("wrk");
     wrk.args([
@@ -33,7 +32,7 @@ pub(super) fn turn(session: &Session, url: &str, headers: &[&str], pid: u32) -> 
         &format!("-d{TURN_SECONDS}s"),
         url,
     ]);
-    wrk.args(headers.iter().flat_map(|header| ["-H", header]));
+    wrk.args(options);
     let printed = child::output(wrk, &session.interrupts)?;
     let used = cpu_seconds(pid)? - before;
     if printed.contains("Non-2xx") || printed.contains("Socket errors") {
@@ -44,24 +43,6 @@ pub(super) fn turn(session: &Session, url: &str, headers: &[&str], pid: u32) -> 
         per_second: requests / f64::from(TURN_SECONDS),
         cpu_us: used * 1e6 / requests,
     })
-}
-
-/// Runs pgbench with a script; transactions a second.
-pub(super) fn pgbench(session: &Session, mut command: Command) -> Result<f64> {
-    command.args([
-        "-n",
-        "-M",
-        "prepared",
-        "-j",
-        "2",
-        "-c",
-        &CONNECTIONS.to_string(),
-    ]);
-    command.args(["-T", &TURN_SECONDS.to_string()]);
-    let printed = child::output(command, &session.interrupts)?;
-    let line = printed.lines().find_map(|line| line.strip_prefix("tps = "));
-    let number = line.and_then(|line| line.split(' ').next()?.parse().ok());
-    number.with_context(|| format!("pgbench gave no rate:\n{printed}"))
 }
 
 /// The processor time a process has used, in seconds, user and system together.

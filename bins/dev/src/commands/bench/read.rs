@@ -3,18 +3,16 @@
 //! on a bare pool, and pgbench with the same statement, prepared.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
 use super::load::{self, CONNECTIONS, TURN_SECONDS, Turn};
-use super::reference::{fixed, get, reference, tempfile, text_field, typical_post};
+use super::pgbench;
+use super::reference::{fixed, get, reference, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
-use crate::child;
 use crate::output::{note, say};
 use crate::session::Session;
 
@@ -44,7 +42,8 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let post_sql = rig.last_statement("posts.find_by_slug")?;
 
     let setup = json!({
-        "port": free_port()?, "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
+        "port": free_port()?, "service_port": free_port()?, "redis_port": rig.stack.redis().port(),
+        "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
         "post_sql": post_sql, "list_sql": list_sql, "post": post, "list": list,
     });
@@ -170,34 +169,5 @@ fn pgbench(session: &Session, rig: &Rig, sql: &str, variables: &[String]) -> Res
         let name = variable.split('=').next().unwrap_or_default();
         script = script.replace(&format!("${}", index + 1), &format!(":{name}"));
     }
-    let file = tempfile(session, "script.sql", &(script + ";\n"))?;
-    let primary = rig.stack.primary();
-    let mut command = child::command(newest_pgbench()?);
-    command.args([
-        "-h",
-        primary.host(),
-        "-p",
-        &primary.port().to_string(),
-        "-U",
-        rig.setting("DB_USER")?,
-        "-f",
-    ]);
-    command
-        .arg(&file)
-        .env("PGPASSWORD", rig.setting("DB_PASSWORD")?);
-    command.args(variables.iter().flat_map(|variable| ["-D", variable]));
-    command.env("PGDATABASE", rig.setting("DB_NAME")?);
-    let rate = load::pgbench(session, command);
-    fs::remove_file(file)?;
-    rate
-}
-
-fn newest_pgbench() -> Result<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .context("PostgreSQL's programs are not where Debian puts them")?;
-    let found = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin/pgbench")));
-    found
-        .filter(|path| path.exists())
-        .max()
-        .context("there is no pgbench: it comes with the server's package")
+    pgbench::rate(session, rig, &(script + ";\n"), variables)
 }

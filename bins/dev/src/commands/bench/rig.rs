@@ -17,7 +17,7 @@ use crate::session::Session;
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// A primary without replicas, migrated, and the release binaries.
+/// A primary without replicas, migrated, a Redis that the API is only told of where that is said, and the release binaries.
 pub(super) struct Rig {
     pub(super) stack: Stack,
     pub(super) env: EnvFile,
@@ -33,6 +33,7 @@ impl Rig {
         let settings = vec![("track_activity_query_size".into(), "16384".into())];
         let config = StackConfig {
             settings,
+            redis: true,
             ..StackConfig::for_tests()
         };
         let stack = Stack::start(config).context("can't start the database")?;
@@ -56,6 +57,12 @@ impl Rig {
         let mut migrator = self.binaries.command("migrator", &self.env)?;
         migrator.args(arguments);
         child::run_well(migrator, &session.interrupts)
+    }
+
+    /// Runs SQL in the API's database as the superuser; what it printed.
+    pub(super) fn psql(&self, sql: &str) -> Result<String> {
+        let database = self.setting("DB_NAME")?;
+        Ok(self.stack.primary().psql_db(database, sql)?)
     }
 
     /// Starts the API on a free port and waits until it is ready; it and its address.

@@ -1,6 +1,6 @@
 //! Pages of posts.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use prepnexus_content::{ContentError, ListQuery, PageQuestion, PostPage, Reader, Representation};
@@ -145,8 +145,8 @@ pub(crate) async fn list_posts(
         session: &session,
     };
     let view = match &fields {
-        Some(fields) => format!("{JSON}:{}", fields.join(",")),
-        None => JSON.to_owned(),
+        Some(fields) => format!("{JSON}:{}", fields.join(",")).into(),
+        None => Cow::from(JSON),
     };
     let (limit, question) = (query.limit, PageQuestion { query, cursor });
     let render = move |page: &PostPage| render(page, limit, fields.as_deref(), &kept);
