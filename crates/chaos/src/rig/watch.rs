@@ -127,37 +127,6 @@ impl Nodes {
         };
         self.until("a change of a replica", SOON, seen).await
     }
-
-    /// The first moment after `from_us` at which the last of the routers saw what `wanted` names.
-    pub(crate) fn noticed(
-        &self,
-        from_us: u64,
-        wanted: impl Fn(usize, &What) -> bool,
-    ) -> Option<u64> {
-        let routers = 0..self.clusters().len();
-        let first = |router| {
-            self.recorder().look(|history| {
-                let mut later = history.events.iter().filter(|event| event.at_us >= from_us);
-                later
-                    .find(|event| wanted(router, &event.what))
-                    .map(|event| event.at_us)
-            })
-        };
-        let moments: Option<Vec<u64>> = routers.map(first).collect();
-        moments?.into_iter().max()
-    }
-
-    /// The moment at which the last router stopped, or began, to use that replica.
-    pub(crate) fn noticed_replica(&self, from_us: u64, node: usize, serves: bool) -> Option<u64> {
-        self.noticed(from_us, |router, what| {
-            *what
-                == What::Node {
-                    cluster: router,
-                    node,
-                    serves,
-                }
-        })
-    }
 }
 
 async fn watch(index: usize, cluster: Cluster, recorder: Recorder) {

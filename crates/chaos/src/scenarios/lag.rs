@@ -44,9 +44,8 @@ async fn lag(rig: &Rig, setting: &Setting) -> Result<Vec<Measure>, Error> {
 
 /// How long after `limit_us` the replica was still in use: by the routers' word, or by the reads it
 /// served after that. The primary is written to all the while.
-async fn out_after(rig: &Rig, fault_us: u64, limit_us: u64) -> Result<f64, Error> {
-    rig.until_serves(NODE, false).await?;
-    let noticed = rig.noticed_replica(fault_us, NODE, false);
+async fn out_after(rig: &Rig, limit_us: u64) -> Result<f64, Error> {
+    let noticed = rig.until_serves(NODE, false).await?;
     let port = rig.port(NODE);
     let served = rig.recorder().look(|history| {
         let any = history
@@ -55,14 +54,13 @@ async fn out_after(rig: &Rig, fault_us: u64, limit_us: u64) -> Result<f64, Error
             .filter(|op| op.kind == Kind::ReadAny && op.port == Some(port));
         any.map(|op| op.invoked_us).max()
     });
-    let out = noticed.map(|noticed| noticed.max(served.unwrap_or(0)));
-    Ok(ms_between(limit_us, out))
+    Ok(ms_between(limit_us, served.max(Some(noticed))))
 }
 
 async fn cut_off(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
     let cut = rig.recorder().script("cut the replica off");
     rig.with(NODE, PgNode::freeze_receiver).await?;
-    let out = out_after(rig, cut, cut).await?;
+    let out = out_after(rig, cut).await?;
     rig.thaw(NODE).await?;
     rig.until_serves(NODE, true).await?;
     Ok(Measure::ms("cut off: out after", out, setting.ms(2_000.0)))
@@ -71,7 +69,7 @@ async fn cut_off(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
 async fn by_time(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
     let paused = rig.recorder().script("pause the replica's replay");
     rig.with(NODE, PgNode::pause_replay).await??;
-    let out = out_after(rig, paused, paused + SECOND_US).await?;
+    let out = out_after(rig, paused + SECOND_US).await?;
     resume(rig).await?;
     Ok(Measure::ms(
         "a second behind: out after",
@@ -84,8 +82,7 @@ async fn by_bytes(rig: &Rig, setting: &Setting) -> Result<Measure, Error> {
     const PASSED: &str = "-- chaos.passed
 SELECT pg_current_wal_flush_lsn() - $1::text::pg_lsn > 8 * 1024 * 1024 AS yes";
     let eye = Eye::on(rig, 0).await?;
-    let paused = rig
-        .recorder()
+    rig.recorder()
         .script("pause the replica's replay, and write 16 MiB");
     rig.with(NODE, PgNode::pause_replay).await??;
     let position = rig.psql(NODE, "SELECT pg_last_wal_replay_lsn()").await?;
@@ -98,7 +95,7 @@ SELECT pg_current_wal_flush_lsn() - $1::text::pg_lsn > 8 * 1024 * 1024 AS yes";
     let (bulk, passed) = tokio::join!(bulk, passed);
     bulk?;
     let passed = rig.recorder().at(passed?.into_std());
-    let out = out_after(rig, paused, passed).await?;
+    let out = out_after(rig, passed).await?;
     eye.close().await;
     resume(rig).await?;
     Ok(Measure::ms(
