@@ -53,7 +53,7 @@ mod metric;
 pub mod redis;
 mod shared;
 
-pub use cache::{Cache, CacheConfig, Failure, LoadError, Served, Source, Verdict};
+pub use cache::{Cache, CacheConfig, Failure, LoadError, Look, Open, Served, Source, Verdict};
 pub use config::{
     ClientCertificate, ConfigError, Password, RedisAddr, RedisConfig, Sentinels, Tls, Topology,
 };

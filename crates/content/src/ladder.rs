@@ -11,7 +11,7 @@ mod question;
 
 use std::sync::Arc;
 
-use prepnexus_cache::{Entry, Failure, Served, Source, Verdict};
+use prepnexus_cache::{Entry, Failure, Look, Open, Served, Source, Verdict};
 use prepnexus_domain::Clock;
 use prepnexus_storage::{
     ChangeFeed, Error as StorageError, Token,
@@ -57,40 +57,16 @@ impl Content {
         R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
     {
         let Reader { viewer, session } = reader;
-        let key = format!("{view}/{}", question.key());
-        let is_private = viewer.is_some();
-        let served = match self.hit(&key, is_private, session) {
-            Some(served) => served,
-            None => self.look_up(&key, question, reader, render).await?,
+        let (key, token) = (format!("{view}/{}", question.key()), session.token());
+        let open = if viewer.is_some() {
+            None
+        } else {
+            let judge = |entry: &Entry| judge(entry, self.feed(), &**self.clock(), token);
+            match self.cache().look(&key, judge) {
+                Look::Right(served) => return answered(&served, reader),
+                Look::Open(open) => Some(open),
+            }
         };
-        let answer = Answer::of(&served, is_private).ok_or(ContentError::Abandoned)?;
-        session.note(answer.seen());
-        Ok(answer)
-    }
-
-    /// The way of most answers: what is in memory, and right.
-    fn hit(&self, key: &str, is_private: bool, session: &Session) -> Option<Served> {
-        if is_private {
-            return None;
-        }
-        let (feed, clock, token) = (self.feed(), &**self.clock(), session.token());
-        self.cache()
-            .hit(key, |entry| judge(entry, feed, clock, token))
-    }
-
-    /// The way of all others, within the time that the reader has.
-    async fn look_up<Q, R>(
-        &self,
-        key: &str,
-        question: Q,
-        reader: Reader<'_>,
-        render: R,
-    ) -> Result<Served, ContentError>
-    where
-        Q: Question,
-        R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
-    {
-        let Reader { viewer, session } = reader;
         let loading = Loading {
             content: self.clone(),
             question,
@@ -99,17 +75,18 @@ impl Content {
             has_token: session.has_sent_token(),
             sees_drafts: viewer.is_some(),
         };
-        let finding = self.find(key, viewer.is_some(), session.token(), loading);
+        let finding = self.find(&key, open, token, loading);
         let found = tokio::time::timeout(session.deadline().left(), finding).await;
         let waiting_for = "an answer";
         let late = |_| ContentError::Storage(StorageError::Deadline { waiting_for });
-        Ok(found.map_err(late)??)
+        answered(&found.map_err(late)??, reader)
     }
 
+    /// What a look in memory left open, or, without one, what is loaded for this reader alone.
     async fn find<Q, R>(
         &self,
         key: &str,
-        has_key: bool,
+        open: Option<Open>,
         token: Option<Token>,
         loading: Loading<Q, R>,
     ) -> Result<Served, Failure<ContentError>>
@@ -119,18 +96,24 @@ impl Content {
     {
         let cache = self.cache();
         let load = move || loading.run();
-        if has_key {
+        let Some(open) = open else {
             return cache.pass(load).await;
-        }
-        let (feed, clock) = (self.feed().clone(), Arc::clone(self.clock()));
-        let judge = move |entry: &Entry| judge(entry, &feed, &*clock, token);
+        };
         if !self.serves_reads()
-            && let Some(served) = cache.kept(key, &judge)
+            && let Some(served) = open.as_it_is()
         {
             return Ok(served);
         }
-        cache.get(key, judge, load).await
+        let (feed, clock) = (self.feed().clone(), Arc::clone(self.clock()));
+        let judge = move |entry: &Entry| judge(entry, &feed, &*clock, token);
+        cache.resolve(key, open, judge, load).await
     }
+}
+
+fn answered(served: &Served, reader: Reader<'_>) -> Result<Answer, ContentError> {
+    let answer = Answer::of(served, reader.viewer.is_some()).ok_or(ContentError::Abandoned)?;
+    reader.session.note(answer.seen());
+    Ok(answer)
 }
 
 /// What can be said of a kept answer, for a reader who has seen `token`.

@@ -52,9 +52,7 @@ impl Session {
         *self.lock()
     }
 
-    /// Whether the client said what it had seen before.
-    #[must_use]
-    pub fn has_sent_token(&self) -> bool {
+    pub(crate) fn has_sent_token(&self) -> bool {
         self.sent.is_some()
     }
 

@@ -146,9 +146,7 @@ impl Answer {
         (self.kind == Kind::Found && !text.is_empty()).then_some(text)
     }
 
-    /// What a reader of it has seen.
-    #[must_use]
-    pub fn seen(&self) -> Token {
+    pub(super) fn seen(&self) -> Token {
         self.seen
     }
 

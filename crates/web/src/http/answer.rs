@@ -15,7 +15,7 @@ use actix_web::{
 use prepnexus_content::{Answer, Encoding, Kind, Origin, Version};
 
 use crate::{
-    http::{accept, etag, session},
+    http::{accept, etag},
     problem::{Code, Problem},
 };
 
@@ -56,8 +56,6 @@ pub(crate) fn respond(request: &HttpRequest, answer: &Answer, moved_to: &str) ->
 
 /// The headers of a copy that are the same whenever it is sent.
 struct Head {
-    /// For a reader who has seen nothing later.
-    token: HeaderValue,
     etags: [HeaderValue; 3],
     link: Option<HeaderValue>,
     last_modified: Option<HeaderValue>,
@@ -74,7 +72,6 @@ impl Head {
             date.expect("a date is a header's value")
         };
         Self {
-            token: session::value_of(answer.seen()),
             etags: accept::BY_SIZE.map(etag),
             link: answer.link().and_then(|link| link.parse().ok()),
             last_modified: answer.version().map(at),
@@ -102,10 +99,6 @@ fn found(request: &HttpRequest, answer: &Answer) -> HttpResponse {
     let cache_control = HeaderValue::from_static(cache_control(answer));
     headers.insert(header::CACHE_CONTROL, cache_control);
     headers.insert(header::ETAG, etag.clone());
-    if !answer.is_private() {
-        // Nothing else was read for it.
-        headers.insert(session::CONSISTENCY_TOKEN, head.token.clone());
-    }
     if let Some(link) = &head.link {
         headers.insert(header::LINK, link.clone());
     }

@@ -15,7 +15,7 @@ use prepnexus_content::{Session, StorageError, Token, UnknownToken};
 use crate::{problem::Problem, state::AppState};
 
 /// The header, both ways.
-pub(crate) const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token");
+pub(crate) const CONSISTENCY_TOKEN: &str = "consistency-token";
 
 /// Begins the session of a request.
 pub(crate) fn begin(request: &HttpRequest, state: &AppState) -> Result<Arc<Session>, Problem> {
@@ -24,22 +24,15 @@ pub(crate) fn begin(request: &HttpRequest, state: &AppState) -> Result<Arc<Sessi
     Ok(session)
 }
 
-/// The header's value.
-pub(crate) fn value_of(token: Token) -> HeaderValue {
-    HeaderValue::try_from(token.to_string()).expect("digits and dots are a header's value")
-}
-
-/// Adds what the client of this request has seen to the headers of its answer, unless the answer's are all that it has seen.
+/// Adds what the client of this request has seen to the headers of its answer.
 pub(crate) fn finish(request: &HttpRequest, headers: &mut HeaderMap) {
     let extensions = request.extensions();
-    let Some(session) = extensions.get::<Arc<Session>>() else {
-        return;
-    };
-    if !session.has_sent_token() && headers.contains_key(CONSISTENCY_TOKEN) {
-        return;
-    }
-    if let Some(token) = session.token() {
-        headers.insert(CONSISTENCY_TOKEN, value_of(token));
+    let token = extensions
+        .get::<Arc<Session>>()
+        .and_then(|session| session.token());
+    let value = token.and_then(|token| HeaderValue::try_from(token.to_string()).ok());
+    if let Some(value) = value {
+        headers.insert(HeaderName::from_static(CONSISTENCY_TOKEN), value);
     }
 }
 
