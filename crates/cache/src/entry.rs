@@ -204,8 +204,8 @@ impl Entry {
         &self.memo
     }
 
-    /// What the caller makes of it to send it sooner next time: made once in this process, and kept with it. It is to be small:
-    /// it is no part of its bytes. `None` if something of another type was made of it.
+    /// What the caller makes of it to send it sooner next time: made once in this process, and kept with it. It is no part of
+    /// its bytes: half a KiB is reckoned for it. `None` if something of another type was made of it.
     pub fn made<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
         let made = self.made.get_or_init(|| Box::new(make()));
         made.downcast_ref()

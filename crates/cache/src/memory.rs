@@ -9,6 +9,8 @@ use crate::entry::Entry;
 /// What an entry takes besides its bytes and its key: the map's slot, two counts of references, the header as read, what the
 /// caller makes of it.
 const BESIDES: usize = 768;
+/// What the allocator loses between blocks of many sizes: one part in so many. Measured under churn: a twentieth to a fifth.
+const LOST_PART: usize = 6;
 /// To size the map by.
 const USUAL: u64 = 8 * 1024;
 
@@ -20,7 +22,8 @@ struct Bytes;
 
 impl Weighter<Arc<str>, Arc<Entry>> for Bytes {
     fn weight(&self, key: &Arc<str>, entry: &Arc<Entry>) -> u64 {
-        (key.len() + entry.bytes().len() + BESIDES) as u64
+        let blocks = key.len() + entry.bytes().len() + BESIDES;
+        (blocks + blocks / LOST_PART) as u64
     }
 }
 

@@ -112,14 +112,16 @@ async fn of_two_processes_one_loads_each_key_and_the_other_finds_it() -> Result<
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_costs_errors_and_no_waiting_until_it_is_back() -> Result<()> {
+/// One of three nodes is away, and comes back. For a second the others serve theirs, then they refuse all.
+async fn lives_through(
+    fault: impl FnOnce(&RedisNode) -> Result<()>,
+    mend: impl FnOnce(&RedisNode) -> Result<()>,
+) -> Result<()> {
     let cluster = RedisCluster::start()?;
     let (pool, registry, monitor) = monitored(config(cluster.nodes()))?;
     until("all keys", async || Ok(set_all(&pool).await == KEYS)).await?;
     let [_, node, _] = cluster.nodes();
-    node.kill()?;
-    // For a second the others serve theirs, then they refuse all.
+    fault(node)?;
     until(
         "all nodes to refuse",
         async || Ok(set_all(&pool).await == 0),
@@ -129,7 +131,7 @@ async fn a_node_that_is_killed_costs_errors_and_no_waiting_until_it_is_back() ->
         Ok(status(&registry) == Status::Degraded)
     })
     .await?;
-    node.start()?;
+    mend(node)?;
     until("all keys", async || Ok(set_all(&pool).await == KEYS)).await?;
     until("health", async || Ok(status(&registry) == Status::Healthy)).await?;
     monitor.stop().await;
@@ -137,26 +139,21 @@ async fn a_node_that_is_killed_costs_errors_and_no_waiting_until_it_is_back() ->
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_costs_errors_and_no_waiting_until_it_is_back() -> Result<()> {
+    lives_through(|node| Ok(node.kill()?), |node| Ok(node.start()?)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_freezes_costs_short_waits_until_it_thaws() -> Result<()> {
-    let cluster = RedisCluster::start()?;
-    let (pool, registry, monitor) = monitored(config(cluster.nodes()))?;
-    until("all keys", async || Ok(set_all(&pool).await == KEYS)).await?;
-    let [_, node, _] = cluster.nodes();
-    node.freeze();
-    until(
-        "all nodes to refuse",
-        async || Ok(set_all(&pool).await == 0),
-    )
-    .await?;
-    until("the registry to know", async || {
-        Ok(status(&registry) == Status::Degraded)
-    })
-    .await?;
-    node.thaw();
-    until("all keys", async || Ok(set_all(&pool).await == KEYS)).await?;
-    until("health", async || Ok(status(&registry) == Status::Healthy)).await?;
-    monitor.stop().await;
-    Ok(())
+    let frozen = |node: &RedisNode| {
+        node.freeze();
+        Ok(())
+    };
+    let thawed = |node: &RedisNode| {
+        node.thaw();
+        Ok(())
+    };
+    lives_through(frozen, thawed).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::load::{self, CONNECTIONS, TURN_SECONDS};
 use super::pgbench;
-use super::reference::{fixed, reference, tempfile, text_field, typical_post};
+use super::reference::{fixed, get, reference, tempfile, text_field, typical_post};
 use super::report::{self, median};
 use super::rig::{Rig, free_port};
 use crate::output::{note, say};
 use crate::session::Session;
 
 /// Turns of each target.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 /// Posts that are read in any order.
 const COPIES: u32 = 1_000;
 
@@ -57,7 +57,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let body = fixed(&post)?;
     let fill = format!(
         "for n = {first}, {} do redis.call('SET', 'bench:' .. n, ARGV[1]) end",
-        first + COPIES
+        first + COPIES - 1
     );
     redis.cli(&[
         "EVAL",
@@ -79,7 +79,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
     rig.env.set("CACHE_MEMORY_BYTES", "1");
     let (forgetful, forgetful_base) = rig.api(session)?;
     for id in first..first + COPIES {
-        fixed(&format!("{forgetful_base}/api/v1/posts/{id}"))?;
+        get(&format!("{forgetful_base}/api/v1/posts/{id}"))?;
     }
     let each = |path: &str| script(session, path, first);
     let (of_api, of_bare) = (each("/api/v1/posts/")?, each("/redis/post/")?);
@@ -168,17 +168,21 @@ pub(super) fn run(session: &Session) -> Result<()> {
     for file in [of_api, of_bare] {
         fs::remove_file(file)?;
     }
-    let cpu = turns
-        .each_ref()
-        .map(|turns| median(turns.iter().map(|turn| turn.cpu_us).collect()));
+    // Round by round, so that a slow minute of the machine slows both.
+    let ratio = |index: usize, other: usize| {
+        let pairs = turns[index].iter().zip(&turns[other]);
+        median(
+            pairs
+                .map(|(one, other)| one.cpu_us / other.cpu_us)
+                .collect(),
+        )
+    };
     let row = |(index, (target, turns)): (usize, (&Target, &Vec<load::Turn>))| Row {
         what: target.what,
         requests_per_second: median(turns.iter().map(|turn| turn.per_second).collect()),
-        cpu_us_per_request: cpu[index],
+        cpu_us_per_request: median(turns.iter().map(|turn| turn.cpu_us).collect()),
         compared_with: target.compared_with.map(|(other, _)| targets[other].what),
-        cpu_ratio: target
-            .compared_with
-            .map(|(other, _)| cpu[index] / cpu[other]),
+        cpu_ratio: target.compared_with.map(|(other, _)| ratio(index, other)),
         limit: target.compared_with.and_then(|(_, limit)| limit),
     };
     let rows: Vec<Row> = targets.iter().zip(&turns).enumerate().map(row).collect();
@@ -223,25 +227,29 @@ fn writes(session: &Session, rig: &Rig, first: u32) -> Result<()> {
     let mut rates = [Vec::new(), Vec::new()];
     for round in 1..=ROUNDS {
         note(format_args!("writes, round {round} of {ROUNDS}"));
-        for (script, rates) in [&without, &with].into_iter().zip(&mut rates) {
-            rates.push(pgbench::rate(session, rig, script, &[])?);
+        // Each write leaves a dead row, and the next one more to do: neither is always the later.
+        for turn in 0..2 {
+            let which = (round + turn) % 2;
+            rates[which].push(pgbench::rate(session, rig, [&without, &with][which], &[])?);
         }
     }
+    let [without, with] = &rates;
+    let pairs = with.iter().zip(without);
+    let ratio = median(pairs.map(|(with, without)| with / without).collect());
     let [without, with] = rates.map(median);
     say(format_args!(
-        "writes: {with:.0}/s with events, {without:.0}/s without: {:.2} times as many, at least 0.90 wanted",
-        with / without
+        "writes: {with:.0}/s with events, {without:.0}/s without: {ratio:.2} times as many, at least 0.90 wanted"
     ));
     report::write(
         session,
         "cache-writes",
-        &json!({"with_events": with, "without": without}),
+        &json!({"with_events": with, "without": without, "ratio": ratio}),
     )
 }
 
 fn show(session: &Session, rows: &[Row]) -> Result<()> {
     say(format_args!(
-        "\n{CONNECTIONS} connections, the median of {ROUNDS} turns of {TURN_SECONDS} s; processor time is the server's own"
+        "\n{CONNECTIONS} connections, the median of {ROUNDS} turns of {TURN_SECONDS} s, of ratios that of the rounds'; processor time is the server's own"
     ));
     let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |n| format!("{n:.2}"));
     let cells = rows.iter().map(|row| {
