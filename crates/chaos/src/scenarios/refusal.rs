@@ -57,6 +57,11 @@ pub(super) async fn play(setting: Setting) -> Result<Vec<Measure>, Error> {
             refused("the same without Redis", &without, 150.0),
             Measure::never("reads that failed", with_redis.failed + without.failed)
                 .beside(format!("{} reads", with_redis.reads + without.reads)),
+            // A mark would excuse any title.
+            Measure::never(
+                "answers that are marked",
+                with_redis.marked + without.marked,
+            ),
         ])
     })
     .await
@@ -75,6 +80,7 @@ struct Outcome {
     delays: Latencies,
     reads: usize,
     failed: usize,
+    marked: usize,
 }
 
 impl Renaming<'_> {
@@ -108,11 +114,11 @@ impl Renaming<'_> {
 }
 
 fn outcome(told: &[(u32, u64)], visits: &[Visit]) -> Outcome {
-    let failed = visits.iter().filter(|visit| !visit.answer.is_well());
-    let unmarked = visits
+    let (well, failed): (Vec<_>, Vec<_>) = visits.iter().partition(|visit| visit.answer.is_well());
+    let marked = well.iter().filter(|visit| visit.answer.is_marked());
+    let marked = marked.count();
+    let shown: Vec<(u64, u32)> = well
         .iter()
-        .filter(|visit| visit.answer.is_well() && !visit.answer.is_marked());
-    let shown: Vec<(u64, u32)> = unmarked
         .map(|visit| (visit.sent_us, visit.answer.version()))
         .collect();
     let mut delays = Latencies::none();
@@ -124,6 +130,7 @@ fn outcome(told: &[(u32, u64)], visits: &[Visit]) -> Outcome {
     Outcome {
         delays,
         reads: visits.len(),
-        failed: failed.count(),
+        failed: failed.len(),
+        marked,
     }
 }
