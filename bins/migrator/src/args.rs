@@ -9,12 +9,15 @@ use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
 /// Changes the schema of a PrepNexus database, says how it is, and loads posts.
 ///
 /// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check); 4 an applied migration was
-/// changed or is not known; 5 another runner holds the lock.
+/// changed or is not known; 5 another runner holds the lock; 6 a connection pooler is in between.
 #[derive(Debug, Parser)]
 #[command(name = "migrator", version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Migrations of a directory instead of PrepNexus's own.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) migrations: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) database: DatabaseSettings,
     #[command(flatten)]
@@ -36,6 +39,9 @@ pub(crate) enum Command {
         /// How long another runner may hold the lock.
         #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
         lock_wait: Duration,
+        /// How long to try again what others' locks stand in the way of.
+        #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+        retry: Duration,
     },
     /// Show what is applied and what is pending.
     Status {

@@ -23,10 +23,12 @@ pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<Exit
                 dry_run,
                 plan,
                 lock_wait,
+                retry,
             } => {
                 let options = UpOptions {
                     dry_run: *dry_run,
                     lock_wait: *lock_wait,
+                    retry: *retry,
                 };
                 up(migrator, options, *plan).await
             }
@@ -106,6 +108,33 @@ fn tell(progress: Progress) {
     match progress {
         Progress::WaitingForLock(holder) => {
             tracing::info!("waiting for another runner: {holder}");
+        }
+        Progress::WaitingForStatement(holder) => {
+            tracing::info!("waiting for what a killed runner has left running: {holder}");
+        }
+        Progress::Blocked {
+            file,
+            line,
+            holders,
+        } => tracing::info!("{file}, line {line}, waits for {holders}"),
+        Progress::TryingAgain { file, line, pause } => tracing::warn!(
+            "{file}, line {line}: its locks did not come free; all is undone, and tried again in {} ms",
+            pause.as_millis()
+        ),
+        Progress::Running {
+            file,
+            line,
+            elapsed,
+            phase,
+        } => {
+            let phase = phase.unwrap_or_else(|| "running".into());
+            tracing::info!(
+                "{file}, line {line}: {phase}, {} s so far",
+                elapsed.as_secs()
+            );
+        }
+        Progress::Repeated { file, line, rows } => {
+            tracing::info!("{file}, line {line}: {rows} rows so far");
         }
         Progress::Applying { file } => tracing::info!("applying {file}"),
         Progress::Applied { file, took } => {

@@ -13,6 +13,7 @@ pub(crate) const DRIFT: u8 = 4;
 const FAILED: u8 = 1;
 const SETTINGS: u8 = 2;
 const LOCKED: u8 = 5;
+const POOLER: u8 = 6;
 
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(error.downcast_ref::<Error>().map_or(FAILED, number_of))
@@ -21,8 +22,13 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
 fn number_of(error: &Error) -> u8 {
     match error {
         Error::Connect(StorageError::Config(_)) => SETTINGS,
-        Error::Changed { .. } | Error::UnknownApplied { .. } | Error::OutOfOrder { .. } => DRIFT,
+        Error::Changed { .. }
+        | Error::ChangedMidway { .. }
+        | Error::UnknownApplied { .. }
+        | Error::OutOfOrder { .. } => DRIFT,
         Error::LockHeld { .. } => LOCKED,
+        Error::Pooler { .. } => POOLER,
+        Error::Files(_) => SETTINGS,
         // Open for more: whatever has no code of its own is a failure.
         _ => FAILED,
     }

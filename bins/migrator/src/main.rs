@@ -8,7 +8,7 @@ mod output;
 use std::process::ExitCode;
 
 use args::Args;
-use prepnexus_migrate::{Migrations, Migrator};
+use prepnexus_migrate::{Error, Migrations, Migrator};
 use prepnexus_settings::{or_exit, parse_or_exit};
 
 fn main() -> ExitCode {
@@ -16,7 +16,11 @@ fn main() -> ExitCode {
     args.log.init_logging();
     let config = or_exit(args.database.cluster_config("prepnexus-migrator"));
     let config = or_exit(args.owner.apply(config));
-    let outcome = Migrator::new(config, Migrations::built_in())
+    let migrations = args.migrations.as_deref();
+    let outcome = migrations
+        .map_or_else(|| Ok(Migrations::built_in()), Migrations::from_dir)
+        .map_err(Error::from)
+        .and_then(|migrations| Migrator::new(config, migrations))
         .map_err(anyhow::Error::from)
         .and_then(|migrator| commands::run(&args.command, &migrator));
     outcome.unwrap_or_else(|error| {

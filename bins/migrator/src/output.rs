@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use prepnexus_migrate::{Planned, Status, UpReport};
+use prepnexus_migrate::{How, Planned, Status, Unit, UpReport};
 use serde_json::{Value, json};
 
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -34,8 +34,13 @@ pub(crate) fn plan_sql(report: &UpReport) -> String {
     }
     report.planned.iter().fold(String::new(), |mut text, step| {
         let _infallible = writeln!(text, "-- {}", name_of(step));
-        for statement in &step.statements {
-            let _infallible = writeln!(text, "{statement};");
+        for unit in &step.units {
+            if unit.how == How::Repeated {
+                let _infallible = writeln!(text, "-- again and again, until it changes no row:");
+            }
+            for sent in &unit.statements {
+                let _infallible = writeln!(text, "{};", sent.sql);
+            }
         }
         text
     })
@@ -45,7 +50,12 @@ pub(crate) fn plan_json(report: &UpReport, dry_run: bool) -> String {
     let planned = report.planned.iter().map(|step| {
         let version = step.migration.as_ref().map(|m| m.version);
         let checksum = step.migration.as_ref().map(|m| &m.checksum);
-        json!({"version": version, "file": name_of(step), "checksum": checksum, "statements": step.statements})
+        let statements: Vec<&str> = step.statements().collect();
+        let repeated: Vec<Vec<&str>> = step.units.iter().filter_map(repeated).collect();
+        json!({
+            "version": version, "file": name_of(step), "checksum": checksum, "statements": statements,
+            "repeated": repeated,
+        })
     });
     let applied = report.applied.iter().map(|file| {
         json!({"version": file.version, "file": file.to_string(), "took_ms": as_number(file.took.as_millis())})
@@ -95,6 +105,12 @@ pub(crate) fn status_json(status: &Status) -> String {
         "mismatched": mismatched.collect::<Vec<_>>(),
         "unknown": status.unknown,
     }))
+}
+
+/// The statements of a unit that is sent until it changes no row.
+fn repeated(unit: &Unit) -> Option<Vec<&str>> {
+    let statements = unit.statements.iter().map(|sent| sent.sql.as_str());
+    (unit.how == How::Repeated).then(|| statements.collect())
 }
 
 fn name_of(step: &Planned) -> String {

@@ -127,7 +127,7 @@ async fn a_dry_run_prints_the_statements_and_does_nothing() {
     assert!(
         shown
             .stdout
-            .contains("\n-- 0001_content.sql\nBEGIN;\nSET LOCAL lock_timeout = '5s';\n")
+            .contains("\n-- 0001_content.sql\nBEGIN;\nSET LOCAL lock_timeout = '1000ms';\n")
     );
     assert!(shown.stdout.ends_with("COMMIT;\n"));
     let plan = with(&db, &["up", "--dry-run", "--plan", "json"]).await;

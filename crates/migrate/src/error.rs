@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use prepnexus_domain::Invalid;
 use prepnexus_storage::Error as StorageError;
+use tokio_postgres::Row;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -22,6 +23,49 @@ pub enum Error {
         /// What the last attempt saw.
         last_seen: String,
     },
+    /// Something between us and the server shares its sessions among clients: locks that are a session's mean nothing there.
+    #[error(
+        "a connection pooler is in between ({sign}): migrations need a connection to the server itself"
+    )]
+    Pooler {
+        /// How it showed itself.
+        sign: &'static str,
+    },
+    /// Others held locks that a file needs, each time it was tried.
+    #[error("{file}, line {line}: others held its locks each time, for {waited:?}: {holders}")]
+    Blocked {
+        /// The file.
+        file: String,
+        /// The line of the statement that waited.
+        line: usize,
+        /// Since the first time it was tried.
+        waited: Duration,
+        /// Who held them last, as far as was seen.
+        holders: Holders,
+    },
+    /// A file was changed while it was applied in part.
+    #[error(
+        "{file}, line {line}: was changed after it had been run, while the file is applied in part"
+    )]
+    ChangedMidway {
+        /// The file.
+        file: String,
+        /// The line of the first statement that differs from what was run.
+        line: usize,
+    },
+    /// An index is there that was not made by the file that makes it.
+    #[error("{file}, line {line}: an index {index} is there already")]
+    IndexExists {
+        /// The file.
+        file: String,
+        /// The line of the statement that makes it.
+        line: usize,
+        /// The index.
+        index: String,
+    },
+    /// The connection that holds the lock was lost. What had been begun was finished, and nothing more was begun.
+    #[error("the lock was lost with its connection; run it again")]
+    LockLost,
     /// Another runner holds the lock and did not release it in time.
     #[error("another runner holds the lock: {holder} (waited {waited:?})")]
     LockHeld {
@@ -139,6 +183,17 @@ pub struct LockHolder {
     pub client: Option<String>,
 }
 
+impl LockHolder {
+    /// Of a row with the columns `pid`, `application_name` and `client`.
+    pub(crate) fn of(row: &Row) -> Self {
+        Self {
+            pid: row.get("pid"),
+            application_name: row.get("application_name"),
+            client: row.get("client"),
+        }
+    }
+}
+
 impl fmt::Display for LockHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(pid) = self.pid else {
@@ -147,6 +202,20 @@ impl fmt::Display for LockHolder {
         let name = self.application_name.as_deref().unwrap_or_default();
         let client = self.client.as_deref().unwrap_or("an unknown address");
         write!(f, "server process {pid}, {name:?} from {client}")
+    }
+}
+
+/// Who holds what is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holders(pub Vec<LockHolder>);
+
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let holders: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        match holders.as_slice() {
+            [] => f.write_str("nobody who was seen"),
+            holders => f.write_str(&holders.join("; ")),
+        }
     }
 }
 
@@ -177,13 +246,25 @@ pub enum FileError {
         /// What would be.
         expected: i32,
     },
-    /// A file begins or ends transactions itself.
-    #[error("{file}, line {line}: a migration runs in one transaction and can't begin or end it")]
-    TransactionControl {
+    /// A line of the form `-- migrate: …` says something unknown.
+    #[error("{file}, line {line}: {why}")]
+    Header {
         /// The file.
         file: String,
-        /// The line of the statement.
+        /// The line.
         line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A statement that can't be run, or not so.
+    #[error("{file}, line {line}: {why}")]
+    Statement {
+        /// The file.
+        file: String,
+        /// The line on which it begins.
+        line: usize,
+        /// What is wrong, and what to do.
+        why: &'static str,
     },
 }
 

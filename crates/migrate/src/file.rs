@@ -3,14 +3,18 @@
 //! A file is named `NNNN_name.sql`; versions count up from 0001 without a gap, so that two branches which both add "the
 //! next" one collide when they are merged, not when they are deployed.
 
+mod header;
+
 use std::{fmt, fs, path::Path};
 
 use sha2::{Digest, Sha256};
 
 use crate::{
     error::FileError,
-    statement::{self, Statement},
+    statement::{self, Kind, Statement},
 };
+
+pub use header::{Header, Waiver};
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
@@ -35,6 +39,8 @@ pub struct Migration {
     pub name: String,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub checksum: String,
+    /// What it says about itself.
+    pub header: Header,
     /// Its statements.
     pub statements: Vec<Statement>,
 }
@@ -135,19 +141,47 @@ fn read(file: &str, text: &str) -> Result<Migration, FileError> {
     if !(is_digits && is_name) {
         return Err(bad_name());
     }
-    let statements = statement::split(text);
-    if let Some(statement) = statements.iter().find(|s| s.controls_transaction()) {
-        return Err(FileError::TransactionControl {
+    let mut statements = statement::split(text);
+    let header = header::read(text, &mut statements).map_err(|(line, why)| FileError::Header {
+        file: file.to_owned(),
+        line,
+        why,
+    })?;
+    for statement in &statements {
+        check(statement, &header).map_err(|why| FileError::Statement {
             file: file.to_owned(),
             line: statement.line,
-        });
+            why,
+        })?;
     }
     Ok(Migration {
         version: digits.parse().map_err(|_| bad_name())?,
         name: name.to_owned(),
-        checksum: hex(&Sha256::digest(text.as_bytes())),
+        checksum: checksum(text),
+        header,
         statements,
     })
+}
+
+/// Whether a runner can run it, and bring it to an end.
+fn check(statement: &Statement, header: &Header) -> Result<(), &'static str> {
+    if statement.controls_transaction() {
+        return Err("a migration can't begin or end transactions itself");
+    }
+    match Kind::of(&statement.sql) {
+        Kind::Refused(why) => Err(why),
+        Kind::Transactional => Ok(()),
+        _ if header.transaction => {
+            Err("it can't run in a transaction: begin the file with `-- migrate: no-transaction`")
+        }
+        _ if statement.repeats => Err("it changes no rows, and can't be repeated until it doesn't"),
+        _ => Ok(()),
+    }
+}
+
+/// The SHA-256 of a text, in hexadecimal.
+pub(crate) fn checksum(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -214,11 +248,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_can_not_end_its_transaction() {
-        let error = read("0001_a.sql", "SELECT 1;\n-- x\n commit;").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "0001_a.sql, line 3: a migration runs in one transaction and can't begin or end it"
-        );
+    fn what_a_runner_can_not_bring_to_an_end_is_refused() {
+        for (text, why) in [
+            ("\n-- x\n commit;", "a migration can't begin or end"),
+            (
+                "\n-- x\n CREATE INDEX CONCURRENTLY a ON b (c);",
+                "it can't run in a transaction: begin the file with",
+            ),
+            (
+                "-- migrate: no-transaction\n-- migrate: repeat\nVACUUM;",
+                "it changes no rows",
+            ),
+            ("\n-- x\n CREATE DATABASE a;", "it is not undone"),
+        ] {
+            let error = read("0001_a.sql", text).unwrap_err().to_string();
+            let start = format!("0001_a.sql, line 3: {why}");
+            assert!(error.starts_with(&start), "{error}");
+        }
+        let text = "-- migrate: no-transaction\nCREATE INDEX CONCURRENTLY a ON b (c);";
+        assert!(!read("0001_a.sql", text).unwrap().header.transaction);
     }
 }

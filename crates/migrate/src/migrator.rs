@@ -6,10 +6,11 @@ use prepnexus_storage::ClusterConfig;
 use tokio::time::timeout;
 
 use crate::{
-    apply::{Planned, apply, plan, run, run_own},
+    apply::{Application, run, send_own},
     error::Error,
     file::{Migrations, file_name},
-    lock,
+    lock::{self, Runner},
+    plan::{Planned, plan},
     poll::Patience,
     progress::{OnProgress, Progress},
     record::{self, Status},
@@ -23,6 +24,8 @@ pub struct UpOptions {
     pub dry_run: bool,
     /// How long another runner may hold the lock.
     pub lock_wait: Duration,
+    /// How long what others' locks stand in the way of is tried again.
+    pub retry: Duration,
 }
 
 impl Default for UpOptions {
@@ -30,6 +33,7 @@ impl Default for UpOptions {
         Self {
             dry_run: false,
             lock_wait: Duration::from_secs(60),
+            retry: Duration::from_mins(10),
         }
     }
 }
@@ -85,7 +89,8 @@ impl Migrator {
         &self.migrations
     }
 
-    /// Applies what is pending, in order, each file in a transaction of its own. What was applied before a failure stays.
+    /// Applies what is pending, in order, each file in a transaction of its own or, where the file says so, each of its
+    /// statements. What was applied before a failure stays; a run that was killed is finished by the next one.
     ///
     /// # Errors
     /// Any [`Error`] but those of seeds; [`Error::Failed`] names the file and the line.
@@ -94,30 +99,33 @@ impl Migrator {
         options: UpOptions,
         progress: OnProgress<'_>,
     ) -> Result<UpReport, Error> {
-        let session = self.session().await?;
         if options.dry_run {
-            let status = self.compared(&session).await?;
-            status.check()?;
-            let planned = plan(&status, record::table_exists(&session).await?);
+            let session = self.session().await?;
+            let planned = self.plan(&session, &Patience::of(Duration::ZERO)).await?;
             return Ok(UpReport {
                 planned,
                 applied: Vec::new(),
             });
         }
-        lock::acquire(&session, options.lock_wait, progress).await?;
-        let status = self.compared(&session).await?;
-        status.check()?;
-        let planned = plan(&status, record::table_exists(&session).await?);
+        let runner = Runner::start(&self.config, options.lock_wait, progress).await?;
+        let planned = self.plan(&runner.work, &Patience::endless()).await?;
         let mut applied = Vec::new();
         for step in &planned {
             let Some(migration) = &step.migration else {
-                run_own(&session, step).await?;
+                for unit in &step.units {
+                    send_own(&runner, unit).await?;
+                }
                 continue;
             };
             progress(Progress::Applying {
                 file: migration.to_string(),
             });
-            let took = apply(&session, migration).await?;
+            let application = Application {
+                runner: &runner,
+                migration,
+                retry: options.retry,
+            };
+            let took = application.send(&step.units, progress).await?;
             progress(Progress::Applied {
                 file: migration.to_string(),
                 took,
@@ -129,6 +137,12 @@ impl Migrator {
             });
         }
         Ok(UpReport { planned, applied })
+    }
+
+    async fn plan(&self, session: &Session, patience: &Patience) -> Result<Vec<Planned>, Error> {
+        let status = self.compared(session).await?;
+        status.check()?;
+        plan(session, &status, patience).await
     }
 
     /// How the database and the files compare. Changes nothing.
@@ -155,6 +169,8 @@ impl Migrator {
                 .max(shortest);
             let last_seen = match timeout(attempt, self.ask(attempt)).await {
                 Ok(Ok(())) => return Ok(()),
+                // That does not pass.
+                Ok(Err(error @ Error::Pooler { .. })) => return Err(error),
                 Ok(Err(error)) => error.chain(),
                 Err(_) => "no answer in time".to_owned(),
             };

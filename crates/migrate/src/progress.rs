@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::LockHolder;
+use crate::error::{Holders, LockHolder};
 
 /// Something happened that a person who waits may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,46 @@ use crate::error::LockHolder;
 pub enum Progress {
     /// Another runner holds the lock; said once.
     WaitingForLock(LockHolder),
+    /// A runner that was killed has left a statement running; it is waited for. Said once.
+    WaitingForStatement(LockHolder),
+    /// Others hold locks that a statement waits for.
+    Blocked {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: usize,
+        /// Who.
+        holders: Holders,
+    },
+    /// The locks did not come free in time: what was begun is undone, and tried again after a pause.
+    TryingAgain {
+        /// The file.
+        file: String,
+        /// The line of the statement that waited.
+        line: usize,
+        /// The pause.
+        pause: Duration,
+    },
+    /// A statement takes long; said now and then.
+    Running {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: usize,
+        /// Since it began.
+        elapsed: Duration,
+        /// What the server says it is doing, and how far it is, where it says so.
+        phase: Option<String>,
+    },
+    /// A statement that is done again and again has changed so many rows so far.
+    Repeated {
+        /// The file.
+        file: String,
+        /// The line of the statement.
+        line: usize,
+        /// Rows changed.
+        rows: u64,
+    },
     /// A file is being applied.
     Applying {
         /// Its name.

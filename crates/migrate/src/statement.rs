@@ -5,6 +5,10 @@
 //! comment (nested `/* */`), in parentheses, or in the `BEGIN ATOMIC … END` body of a function. `psql`'s own commands
 //! (`\…`) are not known: the server refuses them.
 
+mod kind;
+
+pub(crate) use kind::Kind;
+
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -12,6 +16,8 @@ pub struct Statement {
     pub line: usize,
     /// Its text, without the semicolon. Comments before its first word are left out.
     pub sql: String,
+    /// Whether it is done again, a transaction each time, until it changes no row.
+    pub repeats: bool,
 }
 
 impl Statement {
@@ -28,6 +34,11 @@ impl Statement {
         }
     }
 
+    /// The line on which it ends.
+    pub(crate) fn last_line(&self) -> usize {
+        self.line + self.sql.matches('\n').count()
+    }
+
     /// The line of the file on which the `position`th character of the statement is, from 1.
     pub(crate) fn line_of(&self, position: u32) -> usize {
         let before = self.sql.chars().take((position as usize).saturating_sub(1));
@@ -37,27 +48,19 @@ impl Statement {
 
 /// The statements of `text`, in order. Whatever follows the last semicolon is one too.
 pub(crate) fn split(text: &str) -> Vec<Statement> {
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        parentheses: 0,
-        words: 0,
-        creates: false,
-        makes_function: false,
-        blocks: 0,
-    };
+    let mut scanner = Scanner::of(text);
     let mut statements = Vec::new();
     let mut start = None;
     while let Some(token) = scanner.next_token() {
         match token.kind {
-            Kind::Blank => {}
-            Kind::End => {
+            TokenKind::Blank => {}
+            TokenKind::End => {
                 if let Some(from) = start.take() {
                     statements.push(statement(text, from, token.from));
                 }
                 scanner.begin_statement();
             }
-            Kind::Other => {
+            TokenKind::Other => {
                 start.get_or_insert(token.from);
             }
         }
@@ -72,11 +75,24 @@ fn statement(text: &str, from: usize, to: usize) -> Statement {
     Statement {
         line: 1 + text[..from].matches('\n').count(),
         sql: text[from..to].trim_end().to_owned(),
+        repeats: false,
     }
 }
 
+/// The words, quoted texts and other characters of `sql`, without white space and comments.
+fn tokens(sql: &str) -> Vec<&str> {
+    let mut scanner = Scanner::of(sql);
+    let mut tokens = Vec::new();
+    while let Some(token) = scanner.next_token() {
+        if token.kind != TokenKind::Blank {
+            tokens.push(&sql[token.from..scanner.at]);
+        }
+    }
+    tokens
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     /// White space or a comment.
     Blank,
     /// The semicolon that ends a statement.
@@ -85,7 +101,7 @@ enum Kind {
 }
 
 struct Token {
-    kind: Kind,
+    kind: TokenKind,
     from: usize,
 }
 
@@ -103,7 +119,19 @@ struct Scanner<'a> {
     blocks: u32,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            parentheses: 0,
+            words: 0,
+            creates: false,
+            makes_function: false,
+            blocks: 0,
+        }
+    }
+
     fn begin_statement(&mut self) {
         self.parentheses = 0;
         self.words = 0;
@@ -117,24 +145,26 @@ impl Scanner<'_> {
         let rest = &self.text[from..];
         let first = rest.chars().next()?;
         let (kind, length) = match first {
-            c if c.is_whitespace() => (Kind::Blank, c.len_utf8()),
-            '-' if rest.starts_with("--") => (Kind::Blank, rest.find('\n').unwrap_or(rest.len())),
-            '/' if rest.starts_with("/*") => (Kind::Blank, comment_length(rest)),
-            '\'' => (Kind::Other, quoted_length(rest, '\'', false)),
-            '"' => (Kind::Other, quoted_length(rest, '"', false)),
-            '$' => (Kind::Other, dollar_length(rest)),
-            'e' | 'E' if rest[1..].starts_with('\'') => {
-                (Kind::Other, 1 + quoted_length(&rest[1..], '\'', true))
+            c if c.is_whitespace() => (TokenKind::Blank, c.len_utf8()),
+            '-' if rest.starts_with("--") => {
+                (TokenKind::Blank, rest.find('\n').unwrap_or(rest.len()))
             }
-            c if is_word_start(c) => (Kind::Other, self.word(rest)),
-            ';' if self.parentheses == 0 && self.blocks == 0 => (Kind::End, 1),
+            '/' if rest.starts_with("/*") => (TokenKind::Blank, comment_length(rest)),
+            '\'' => (TokenKind::Other, quoted_length(rest, '\'', false)),
+            '"' => (TokenKind::Other, quoted_length(rest, '"', false)),
+            '$' => (TokenKind::Other, dollar_length(rest)),
+            'e' | 'E' if rest[1..].starts_with('\'') => {
+                (TokenKind::Other, 1 + quoted_length(&rest[1..], '\'', true))
+            }
+            c if is_word_start(c) => (TokenKind::Other, self.word(rest)),
+            ';' if self.parentheses == 0 && self.blocks == 0 => (TokenKind::End, 1),
             c => {
                 match c {
                     '(' => self.parentheses += 1,
                     ')' => self.parentheses = self.parentheses.saturating_sub(1),
                     _ => {}
                 }
-                (Kind::Other, c.len_utf8())
+                (TokenKind::Other, c.len_utf8())
             }
         };
         self.at += length;

@@ -3,6 +3,8 @@
 //! Behind the feature `driver`, and outside the promise of stability: whoever embeds this crate
 //! sees no driver type without asking for it.
 
+mod pid;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,18 +18,32 @@ use crate::{
 };
 
 /// A connection outside all pools. Dropping it closes it.
-pub struct Connected(connect::Connected);
+pub struct Connected {
+    connected: connect::Connected,
+    node: NodeAddr,
+}
 
 impl Connected {
+    /// The node that it is to.
+    #[must_use]
+    pub fn node(&self) -> &NodeAddr {
+        &self.node
+    }
+
+    /// The number of its server process, as told at its start: a pooler in between tells another than the server.
+    pub async fn told_pid(&self) -> Option<i32> {
+        pid::told(self.client()).await
+    }
+
     /// The driver's handle.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.0.client
+        &self.connected.client
     }
 
     /// The driver's handle, for what needs it alone: transactions.
     pub fn client_mut(&mut self) -> &mut Client {
-        &mut self.0.client
+        &mut self.connected.client
     }
 }
 
@@ -42,10 +58,13 @@ pub async fn connect(
     options: &str,
     limit: Duration,
 ) -> Result<Connected, Error> {
-    Connector::new(config)?
+    let connected = Connector::new(config)?
         .connect(node, options, limit)
-        .await
-        .map(Connected)
+        .await?;
+    Ok(Connected {
+        connected,
+        node: node.clone(),
+    })
 }
 
 /// Connects to the primary: of the nodes that say they are, the one on the highest timeline, if no
@@ -88,7 +107,7 @@ pub async fn connect_primary(
         }
     }
     match (primary, refused) {
-        (Some(answer), _) if answer.timeline == newest => Ok(Connected(answer.connected)),
+        (Some(answer), _) if answer.timeline == newest => Ok(answer.connected),
         (Some(_), _) => {
             reasons.push("a former primary answers, the present one does not".into());
             Err(Error::Unavailable {
@@ -106,7 +125,7 @@ pub async fn connect_primary(
 
 /// A node that answered.
 struct Answer {
-    connected: connect::Connected,
+    connected: Connected,
     in_recovery: bool,
     timeline: i32,
 }
@@ -134,7 +153,10 @@ async fn ask(
     let in_recovery = row.try_get("in_recovery").map_err(failed)?;
     let timeline = row.try_get("timeline").map_err(failed)?;
     Ok(Answer {
-        connected,
+        connected: Connected {
+            connected,
+            node: node.clone(),
+        },
         in_recovery,
         timeline,
     })

@@ -92,6 +92,7 @@ async fn a_dry_run_needs_no_lock() {
     let options = UpOptions {
         dry_run: true,
         lock_wait: Duration::ZERO,
+        ..UpOptions::default()
     };
     assert!(migrator(&db).up(options, &mut |_| {}).await.is_ok());
 }

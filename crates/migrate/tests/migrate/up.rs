@@ -93,7 +93,7 @@ async fn a_dry_run_changes_nothing_and_shows_the_exact_statements() {
     let shown: Vec<String> = report
         .planned
         .into_iter()
-        .flat_map(|step| step.statements)
+        .flat_map(|step| step.statements().map(str::to_owned).collect::<Vec<_>>())
         .collect();
     let owner = db.owner_config().user;
     db.psql(&format!("SET ROLE {owner}; {};", shown.join(";\n")))
