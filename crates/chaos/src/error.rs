@@ -20,7 +20,10 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// An answer over HTTP that makes no sense here.
+    /// A process or a connection that the system did not give, or took away.
+    #[error("the system")]
+    System(#[from] std::io::Error),
+    /// An answer that makes no sense here.
     #[error("{what}: {answer}")]
     Answer {
         /// What was asked.

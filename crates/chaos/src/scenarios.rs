@@ -7,6 +7,7 @@ mod common;
 mod frozen_primary;
 mod frozen_replica;
 mod lag;
+mod migrate;
 mod no_primary;
 mod old_primary;
 mod outage;
@@ -27,6 +28,8 @@ use crate::{error::Error, history::History, measure::Measure};
 pub struct Programs {
     /// The `api` binary.
     pub api: PathBuf,
+    /// The `migrator` binary.
+    pub migrator: PathBuf,
 }
 
 /// How a scenario is played.
@@ -100,7 +103,7 @@ impl Setting {
 /// Where the programs are that a scenario over HTTP needs.
 fn programs_of(setting: &Setting) -> Result<Programs, Error> {
     setting.programs.clone().ok_or_else(|| Error::Answer {
-        what: "where the api binary is".into(),
+        what: "where the binaries are".into(),
         answer: "nobody said".into(),
     })
 }
@@ -119,7 +122,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 16] = [
+pub const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -194,6 +197,11 @@ pub const SCENARIOS: [Scenario; 16] = [
         name: "precision",
         about: "one of many posts is edited, a tag of all renamed: what it has to do with is read anew, and nothing else",
         play: |setting| Box::pin(precision::play(setting)),
+    },
+    Scenario {
+        name: "migrate",
+        about: "the migrator is killed at each statement and at any moment: the next run finishes",
+        play: |setting| Box::pin(migrate::play(setting)),
     },
     Scenario {
         name: "patroni",

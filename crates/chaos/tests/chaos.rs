@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use prepnexus_chaos::{Programs, Setting, choose, run};
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ async fn play(name: &str) {
     let setting = Setting {
         patience: PATIENCE,
         histories: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("histories")),
-        ..Setting::quick(Some(Programs { api: api_binary() }))
+        ..Setting::quick(Some(programs()))
     };
     let chosen = choose(&[name.to_owned()]).unwrap();
     let report = run(&chosen, &setting, 1, |line| println!("{line}")).await;
@@ -26,10 +26,15 @@ async fn play(name: &str) {
     assert!(report.holds(), "\n{}", report.table());
 }
 
-/// The binary that the same build made. In `./dev test` it is there; alone, `cargo build -p prepnexus-api` makes it.
-fn api_binary() -> PathBuf {
+/// The binaries that the same build made. In `./dev test` they are there; alone,
+/// `cargo build -p prepnexus-api -p prepnexus-migrator` makes them.
+fn programs() -> Programs {
     let own = std::env::current_exe().unwrap();
-    own.ancestors().nth(2).unwrap().join("api")
+    let dir = own.ancestors().nth(2).unwrap();
+    Programs {
+        api: dir.join("api"),
+        migrator: dir.join("migrator"),
+    }
 }
 
 macro_rules! scenarios {
@@ -80,5 +85,6 @@ scenarios! {
     redis
     outage
     precision
+    migrate
     patroni
 }

@@ -43,6 +43,8 @@ pub struct PgBouncerConfig {
     pub users: Vec<(String, String)>,
     /// Server connections for each role and database.
     pub pool_size: u16,
+    /// Startup parameters that it takes and does nothing with; others that it doesn't know it refuses.
+    pub ignored: Vec<String>,
 }
 
 impl PgBouncerConfig {
@@ -54,7 +56,15 @@ impl PgBouncerConfig {
             server,
             users: Vec::new(),
             pool_size: 10,
+            ignored: Vec::new(),
         }
+    }
+
+    /// Takes one more startup parameter that it does nothing with.
+    #[must_use]
+    pub fn ignore(mut self, parameter: &str) -> Self {
+        self.ignored.push(parameter.to_owned());
+        self
     }
 
     /// Lets one more role in. It proves its password to PgBouncer, which uses the same one with the server.
@@ -68,6 +78,7 @@ impl PgBouncerConfig {
     fn settings(&self, port: u16, users: &Path) -> String {
         let (host, server_port) = (self.server.ip(), self.server.port());
         let (size, users) = (self.pool_size, users.display());
+        let ignored = self.ignored.join(",");
         format!(
             "[databases]\n\
              * = host={host} port={server_port}\n\
@@ -79,7 +90,8 @@ impl PgBouncerConfig {
              auth_file = {users}\n\
              pool_mode = transaction\n\
              default_pool_size = {size}\n\
-             max_client_conn = 1000\n"
+             max_client_conn = 1000\n\
+             ignore_startup_parameters = {ignored}\n"
         )
     }
 

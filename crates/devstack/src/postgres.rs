@@ -6,13 +6,14 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::account::Account;
+use crate::account::{Account, clean};
 use crate::binaries::Postgres;
 use crate::error::Result;
 use crate::layout::hash_of;
 use crate::ports::loopback;
 use crate::psql;
 use crate::spawn::Spawner;
+use crate::tool;
 
 pub(crate) mod config;
 mod faults;
@@ -149,6 +150,25 @@ impl PgNode {
         let psql = self.inner.shared.postgres.program("psql");
         let server = (self.name(), self.port());
         psql::ask(&psql, server, database, sql, limit)
+    }
+
+    /// The schema of a database, as `pg_dump -s` writes it; without the lines that differ each time.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] with what `pg_dump` said.
+    pub fn dump_schema(&self, database: &str) -> Result<String> {
+        let mut command = clean(&self.inner.shared.postgres.program("pg_dump"));
+        command.args(["-s", "-U", "postgres", "-h", "127.0.0.1"]);
+        command.args(["-p", &self.port().to_string(), "-d", database]);
+        let name = format!("pg_dump on {}", self.name());
+        let dump = tool::run(command, &name, "", psql::LIMIT)?;
+        let is_of_the_schema =
+            |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
+        Ok(dump
+            .lines()
+            .filter(is_of_the_schema)
+            .collect::<Vec<_>>()
+            .join("\n"))
     }
 
     fn conf(&self) -> MutexGuard<'_, NodeConf> {

@@ -47,8 +47,11 @@ pub(crate) fn chaos(session: &Session, arguments: &Arguments) -> Result<ExitCode
     }
     let chosen = choose(&arguments.names)?;
     note("building the release binaries");
-    let api = Binaries::build(session)?.path("api")?;
-    let programs = Some(Programs { api });
+    let binaries = Binaries::build(session)?;
+    let programs = Some(Programs {
+        api: binaries.path("api")?,
+        migrator: binaries.path("migrator")?,
+    });
     let dir = session.project.root().join("target/chaos");
     let (mut setting, runs) = if arguments.quick {
         (Setting::quick(programs), 1)

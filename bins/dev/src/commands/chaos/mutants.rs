@@ -104,6 +104,8 @@ fn play(session: &Session, name: &str, api: &Path) -> Result<Option<u32>> {
     for attempt in 1..=ATTEMPTS {
         let mut setting = Setting::quick(Some(Programs {
             api: api.to_owned(),
+            // Not started by this scenario.
+            migrator: api.with_file_name("migrator"),
         }));
         setting.seed = (attempt - 1) * SCHEDULES;
         let report: Report = until_interrupted(session, async {
