@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -152,23 +152,27 @@ impl PgNode {
         psql::ask(&psql, server, database, sql, limit)
     }
 
+    /// A client program that came with the server (`pg_dump`, `pgbench`), told to ask this server as the superuser.
+    #[must_use]
+    pub fn client(&self, program: &str) -> Command {
+        let mut command = clean(&self.inner.shared.postgres.program(program));
+        command.args(["-U", "postgres", "-h", self.host()]);
+        command.args(["-p", &self.port().to_string()]);
+        command
+    }
+
     /// The schema of a database, as `pg_dump -s` writes it; without the lines that differ each time.
     ///
     /// # Errors
-    /// [`Error::Tool`] with what `pg_dump` said.
+    /// [`Error::Tool`](crate::Error::Tool) with what `pg_dump` said.
     pub fn dump_schema(&self, database: &str) -> Result<String> {
-        let mut command = clean(&self.inner.shared.postgres.program("pg_dump"));
-        command.args(["-s", "-U", "postgres", "-h", "127.0.0.1"]);
-        command.args(["-p", &self.port().to_string(), "-d", database]);
+        let mut command = self.client("pg_dump");
+        command.args(["-s", "-d", database]);
         let name = format!("pg_dump on {}", self.name());
         let dump = tool::run(command, &name, "", psql::LIMIT)?;
-        let is_of_the_schema =
-            |line: &&str| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict");
-        Ok(dump
-            .lines()
-            .filter(is_of_the_schema)
-            .collect::<Vec<_>>()
-            .join("\n"))
+        let differs = ["\\restrict", "\\unrestrict"];
+        let is_same = |line: &&str| !differs.iter().any(|start| line.starts_with(start));
+        Ok(dump.lines().filter(is_same).collect::<Vec<_>>().join("\n"))
     }
 
     fn conf(&self) -> MutexGuard<'_, NodeConf> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prepnexus_storage::{ClusterConfig, NodeAddr, driver};
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::Client;
 
 use crate::error::Error;
 
@@ -31,12 +31,11 @@ impl Session {
         let connected = driver::connect_primary(&config, OPTIONS, limit).await;
         let connected = connected.map_err(refusal)?;
         let told = connected.told_pid().await;
-        let row = connected
-            .client()
-            .query_one("SELECT pg_backend_pid()", &[])
-            .await
-            .map_err(|e| Error::query("asking which server process answers", &e))?;
-        let pid = row.get(0);
+        // Without a statement of a name: a pooler's server may know that name already.
+        let asked = connected.client();
+        let asked = asked.query_typed("SELECT pg_backend_pid()", &[]).await;
+        let rows = asked.map_err(|e| Error::query("asking which server process answers", &e))?;
+        let pid = rows.first().map(|row| row.get(0)).unwrap_or_default();
         if told != Some(pid) {
             return Err(Error::Pooler {
                 sign: "the server process that answers is not the one that the connection was given",
@@ -79,8 +78,8 @@ impl Session {
 
 /// A pooler refuses parameters that it can't keep for each client; a server knows them all.
 fn refusal(error: prepnexus_storage::Error) -> Error {
-    let is_poolers = error.sqlstate() == Some(SqlState::PROTOCOL_VIOLATION.code())
-        && error.chain().contains("unsupported startup parameter");
+    // PgBouncer's words; among what each node said.
+    let is_poolers = error.chain().contains("unsupported startup parameter");
     if is_poolers {
         return Error::Pooler {
             sign: "it refuses the settings of a session",

@@ -79,19 +79,6 @@ impl TestDb {
         ran.unwrap_or_else(|error| panic!("{sql}: {error:#}"))
     }
 
-    /// The schema, as `pg_dump -s` writes it.
-    ///
-    /// # Panics
-    /// With what `pg_dump` said.
-    pub async fn dump_schema(&self) -> String {
-        let (node, database) = (self.nodes[0].clone(), self.database.clone());
-        let dumping = tokio::task::spawn_blocking(move || node.dump_schema(&database));
-        match dumping.await.expect("it does not panic") {
-            Ok(dump) => dump,
-            Err(error) => panic!("no dump: {error:#}"),
-        }
-    }
-
     async fn create(nodes: Vec<PgNode>, template: Option<&str>) -> Self {
         let database = format!("test_{:016x}", fastrand::u64(..));
         let template = template.unwrap_or("template0");

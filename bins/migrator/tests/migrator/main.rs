@@ -2,6 +2,7 @@
 
 mod commands;
 mod crowd;
+mod readers;
 
 use std::process::{Command, Output};
 
