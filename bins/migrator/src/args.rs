@@ -9,7 +9,7 @@ use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
 /// Changes the schema of a PrepNexus database, says how it is, and loads posts.
 ///
 /// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check); 4 an applied migration was
-/// changed or is not known; 5 another runner holds the lock; 6 a connection pooler is in between.
+/// changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in between.
 #[derive(Debug, Parser)]
 #[command(name = "migrator", version)]
 pub(crate) struct Args {
@@ -48,6 +48,30 @@ pub(crate) enum Command {
         /// Exit with 3 when a migration is pending, and with 4 when an applied one was changed or is not known.
         #[arg(long)]
         check: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that the files are those that were applied, and that the schema is the one that they make.
+    ///
+    /// They are run in a new database on the same server, which is dropped afterwards. Exits with 4 where something differs,
+    /// and says what.
+    Verify {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Record migrations as applied, for a database that has their schema and no records.
+    Baseline {
+        /// The last migration that the database is to have.
+        #[arg(long, value_name = "NUMBER")]
+        version: i32,
+        /// Record it although the schema is another one.
+        #[arg(long)]
+        accept_differences: bool,
+        /// How long another runner may hold the lock.
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        lock_wait: Duration,
         /// As JSON.
         #[arg(long)]
         json: bool,

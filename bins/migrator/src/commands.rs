@@ -4,7 +4,9 @@ use std::{fs::File, io::BufReader, path::Path, process::ExitCode, time::Duration
 
 use anyhow::Context;
 use prepnexus_domain::SystemClock;
-use prepnexus_migrate::{Migrator, Progress, SeedOptions, Status, UpOptions};
+use prepnexus_migrate::{
+    BaselineOptions, Error, Migrator, Progress, SeedOptions, Status, UpOptions,
+};
 
 use crate::{
     args::{Command, PlanFormat},
@@ -33,6 +35,20 @@ pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<Exit
                 up(migrator, options, *plan).await
             }
             Command::Status { check, json } => status(migrator, *check, *json).await,
+            Command::Verify { json } => verify(migrator, *json).await,
+            Command::Baseline {
+                version,
+                accept_differences,
+                lock_wait,
+                json,
+            } => {
+                let options = BaselineOptions {
+                    version: *version,
+                    accept_differences: *accept_differences,
+                    lock_wait: *lock_wait,
+                };
+                baseline(migrator, options, *json).await
+            }
             Command::Wait { timeout } => wait(migrator, *timeout).await,
             Command::Seed {
                 file,
@@ -79,6 +95,34 @@ fn checked(status: &Status) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(PENDING)
+    }
+}
+
+async fn verify(migrator: &Migrator, json: bool) -> anyhow::Result<ExitCode> {
+    let differences = migrator.verify().await?;
+    output::print(&output::differences(&differences, json))?;
+    Ok(if differences.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DRIFT)
+    })
+}
+
+async fn baseline(
+    migrator: &Migrator,
+    options: BaselineOptions,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    match migrator.baseline(options, &mut tell).await {
+        Ok(()) => {
+            output::print(&output::baseline(options.version, json))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Error::Differs(differences)) => {
+            output::print(&output::differences(&differences, json))?;
+            Ok(ExitCode::from(DRIFT))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -25,10 +25,11 @@ fn number_of(error: &Error) -> u8 {
         Error::Changed { .. }
         | Error::ChangedMidway { .. }
         | Error::UnknownApplied { .. }
-        | Error::OutOfOrder { .. } => DRIFT,
+        | Error::OutOfOrder { .. }
+        | Error::Differs(_) => DRIFT,
         Error::LockHeld { .. } => LOCKED,
         Error::Pooler { .. } => POOLER,
-        Error::Files(_) => SETTINGS,
+        Error::Files(_) | Error::NoSuchVersion(_) => SETTINGS,
         // Open for more: whatever has no code of its own is a failure.
         _ => FAILED,
     }

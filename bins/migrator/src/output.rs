@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use prepnexus_migrate::{How, Planned, Status, Unit, UpReport};
+use prepnexus_migrate::{Difference, How, Planned, Status, Unit, UpReport};
 use serde_json::{Value, json};
 
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -105,6 +105,44 @@ pub(crate) fn status_json(status: &Status) -> String {
         "mismatched": mismatched.collect::<Vec<_>>(),
         "unknown": status.unknown,
     }))
+}
+
+/// How the schema differs from the one that the migrations make.
+pub(crate) fn differences(differences: &[Difference], json: bool) -> String {
+    if json {
+        return document(&json!({"differences": differences}));
+    }
+    if differences.is_empty() {
+        return "the schema is the one that the migrations make\n".into();
+    }
+    let mut text = String::new();
+    for Difference {
+        object,
+        expected,
+        found,
+    } in differences
+    {
+        let what = match (expected, found) {
+            (Some(_), None) => "missing",
+            (None, _) => "not made by a migration",
+            (Some(_), Some(_)) => "another",
+        };
+        let _infallible = writeln!(text, "{what}: {object}");
+        for (sign, lines) in [('-', expected), ('+', found)] {
+            for line in lines.iter().flat_map(|lines| lines.lines()) {
+                let _infallible = writeln!(text, "  {sign} {line}");
+            }
+        }
+    }
+    text
+}
+
+pub(crate) fn baseline(version: i32, json: bool) -> String {
+    if json {
+        document(&json!({"version": version}))
+    } else {
+        format!("recorded as applied, up to {version:04}\n")
+    }
 }
 
 /// The statements of a unit that is sent until it changes no row.

@@ -24,14 +24,10 @@ use crate::{
 
 /// Sends what concerns the tables of records.
 pub(crate) async fn send_own(runner: &Runner, unit: &Unit) -> Result<(), Error> {
-    let statements = unit.statements.iter();
-    let sql: Vec<&str> = statements.map(|sent| sent.sql.as_str()).collect();
-    run(
-        &runner.work,
-        &sql.join(";\n"),
-        "keeping the tables of records",
-    )
-    .await
+    for sent in &unit.statements {
+        run(&runner.work, &sent.sql, "keeping the tables of records").await?;
+    }
+    Ok(())
 }
 
 /// Applies a file.

@@ -6,6 +6,8 @@ use prepnexus_domain::Invalid;
 use prepnexus_storage::Error as StorageError;
 use tokio_postgres::Row;
 
+use crate::schema::Difference;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why nothing, or not all, was done.
@@ -63,6 +65,15 @@ pub enum Error {
         /// The index.
         index: String,
     },
+    /// There is no migration of that number.
+    #[error("there is no migration {0:04}")]
+    NoSuchVersion(i32),
+    /// A database that has records needs no baseline.
+    #[error("the database has records of migrations already")]
+    HasRecords,
+    /// The schema is not the one that the migrations make.
+    #[error("the schema is not the one that the migrations make: {} differences", .0.len())]
+    Differs(Vec<Difference>),
     /// The connection that holds the lock was lost. What had been begun was finished, and nothing more was begun.
     #[error("the lock was lost with its connection; run it again")]
     LockLost,

@@ -95,6 +95,12 @@ impl Migrations {
         &self.0
     }
 
+    /// The first so many of them.
+    #[must_use]
+    pub fn up_to(&self, count: usize) -> Self {
+        Self(self.0.iter().take(count).cloned().collect())
+    }
+
     /// One checksum for all of them: another one means another schema.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -13,6 +13,7 @@
 //!   again after a pause.
 //! - A file that was applied is never changed: its SHA-256 is in the record, and a difference is an error.
 //! - Only a primary is written to.
+//! - [`Migrator::verify`] tells whether the schema is the one that the files make, by making it afresh beside it.
 //!
 //! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`].
 //!
@@ -45,10 +46,12 @@ mod plan;
 mod poll;
 mod progress;
 mod record;
+mod schema;
 mod seed;
 mod session;
 mod statement;
 mod steps;
+mod verify;
 mod watch;
 
 pub use error::{Error, FileError, FileFailure, Holders, LockHolder};
@@ -59,5 +62,7 @@ pub use migrator::{Applied, Migrator, UpOptions, UpReport};
 pub use plan::{How, Planned, Sent, Unit};
 pub use progress::{OnProgress, Progress};
 pub use record::{AppliedRecord, Status};
+pub use schema::Difference;
 pub use seed::SeedOptions;
 pub use statement::Statement;
+pub use verify::BaselineOptions;

@@ -89,6 +89,10 @@ impl Migrator {
         &self.migrations
     }
 
+    pub(crate) fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
     /// Applies what is pending, in order, each file in a transaction of its own or, where the file says so, each of its
     /// statements. What was applied before a failure stays; a run that was killed is finished by the next one.
     ///
@@ -204,7 +208,7 @@ impl Migrator {
         Session::open(&self.config, self.config.connect_timeout).await
     }
 
-    async fn compared(&self, session: &Session) -> Result<Status, Error> {
+    pub(crate) async fn compared(&self, session: &Session) -> Result<Status, Error> {
         let applied = record::list(session).await?;
         Ok(Status::compare(applied, &self.migrations))
     }

@@ -2,6 +2,8 @@
 
 mod commands;
 mod crowd;
+mod drift;
+mod honesty;
 mod readers;
 
 use std::process::{Command, Output};
