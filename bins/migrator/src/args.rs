@@ -9,7 +9,8 @@ use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
 /// Changes the schema of a PrepNexus database, says how it is, and loads posts.
 ///
 /// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check); 4 an applied migration was
-/// changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in between.
+/// changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in between; 8 a
+/// migration is unsafe.
 #[derive(Debug, Parser)]
 #[command(name = "migrator", version)]
 pub(crate) struct Args {
@@ -48,6 +49,14 @@ pub(crate) enum Command {
         /// Exit with 3 when a migration is pending, and with 4 when an applied one was changed or is not known.
         #[arg(long)]
         check: bool,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that nothing in the files would hurt a service that goes on meanwhile; asks no database.
+    ///
+    /// Exits with 8 where something would. `up` checks what is pending as well.
+    Lint {
         /// As JSON.
         #[arg(long)]
         json: bool,

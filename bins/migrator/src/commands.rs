@@ -10,7 +10,7 @@ use prepnexus_migrate::{
 
 use crate::{
     args::{Command, PlanFormat},
-    exit::{DRIFT, PENDING},
+    exit::{DRIFT, PENDING, UNSAFE},
     output,
 };
 
@@ -35,6 +35,7 @@ pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<Exit
                 up(migrator, options, *plan).await
             }
             Command::Status { check, json } => status(migrator, *check, *json).await,
+            Command::Lint { json } => lint(migrator, *json),
             Command::Verify { json } => verify(migrator, *json).await,
             Command::Baseline {
                 version,
@@ -63,7 +64,13 @@ async fn up(
     options: UpOptions,
     plan: Option<PlanFormat>,
 ) -> anyhow::Result<ExitCode> {
-    let report = migrator.up(options, &mut tell).await?;
+    let report = match migrator.up(options, &mut tell).await {
+        Err(Error::Unsafe(findings)) => {
+            output::print(&output::findings(&findings, plan.is_some()))?;
+            return Ok(ExitCode::from(UNSAFE));
+        }
+        outcome => outcome?,
+    };
     output::print(&match plan {
         Some(PlanFormat::Json) => output::plan_json(&report, options.dry_run),
         None if options.dry_run => output::plan_sql(&report),
@@ -96,6 +103,16 @@ fn checked(status: &Status) -> ExitCode {
     } else {
         ExitCode::from(PENDING)
     }
+}
+
+fn lint(migrator: &Migrator, json: bool) -> anyhow::Result<ExitCode> {
+    let findings = migrator.migrations().lint();
+    output::print(&output::findings(&findings, json))?;
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(UNSAFE)
+    })
 }
 
 async fn verify(migrator: &Migrator, json: bool) -> anyhow::Result<ExitCode> {

@@ -10,6 +10,9 @@ pub(crate) const PENDING: u8 = 3;
 /// What is applied is not what the files say.
 pub(crate) const DRIFT: u8 = 4;
 
+/// A migration would hurt a service that goes on meanwhile.
+pub(crate) const UNSAFE: u8 = 8;
+
 const FAILED: u8 = 1;
 const SETTINGS: u8 = 2;
 const LOCKED: u8 = 5;
@@ -29,6 +32,7 @@ fn number_of(error: &Error) -> u8 {
         | Error::Differs(_) => DRIFT,
         Error::LockHeld { .. } => LOCKED,
         Error::Pooler { .. } => POOLER,
+        Error::Unsafe(_) => UNSAFE,
         Error::Files(_) | Error::NoSuchVersion(_) => SETTINGS,
         // Open for more: whatever has no code of its own is a failure.
         _ => FAILED,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use prepnexus_migrate::{Difference, How, Planned, Status, Unit, UpReport};
+use prepnexus_migrate::{Difference, Finding, How, Planned, Status, Unit, UpReport};
 use serde_json::{Value, json};
 
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -105,6 +105,30 @@ pub(crate) fn status_json(status: &Status) -> String {
         "mismatched": mismatched.collect::<Vec<_>>(),
         "unknown": status.unknown,
     }))
+}
+
+/// What is unsafe.
+pub(crate) fn findings(findings: &[Finding], json: bool) -> String {
+    if json {
+        return document(&json!({"findings": findings}));
+    }
+    if findings.is_empty() {
+        return "nothing is unsafe\n".into();
+    }
+    findings.iter().fold(String::new(), |mut text, finding| {
+        let Finding {
+            file,
+            line,
+            rule,
+            message,
+            help,
+        } = finding;
+        let _infallible = writeln!(text, "{file}, line {line}: {message} [{rule}]");
+        if let Some(help) = help {
+            let _infallible = writeln!(text, "  {help}");
+        }
+        text
+    })
 }
 
 /// How the schema differs from the one that the migrations make.

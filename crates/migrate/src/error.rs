@@ -6,7 +6,7 @@ use prepnexus_domain::Invalid;
 use prepnexus_storage::Error as StorageError;
 use tokio_postgres::Row;
 
-use crate::schema::Difference;
+use crate::{lint::Finding, schema::Difference};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -65,6 +65,9 @@ pub enum Error {
         /// The index.
         index: String,
     },
+    /// What is pending is unsafe by the linter's rules. Nothing was applied.
+    #[error("what is pending is unsafe: {} findings", .0.len())]
+    Unsafe(Vec<Finding>),
     /// There is no migration of that number.
     #[error("there is no migration {0:04}")]
     NoSuchVersion(i32),

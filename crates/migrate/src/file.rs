@@ -41,6 +41,8 @@ pub struct Migration {
     pub checksum: String,
     /// What it says about itself.
     pub header: Header,
+    /// Its text.
+    pub text: String,
     /// Its statements.
     pub statements: Vec<Statement>,
 }
@@ -165,6 +167,7 @@ fn read(file: &str, text: &str) -> Result<Migration, FileError> {
         name: name.to_owned(),
         checksum: checksum(text),
         header,
+        text: text.to_owned(),
         statements,
     })
 }

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use crate::{
     apply::{Application, run, send_own},
     error::Error,
-    file::{Migrations, file_name},
+    file::{Migration, Migrations, file_name},
+    lint::Finding,
     lock::{self, Runner},
     plan::{Planned, plan},
     poll::Patience,
@@ -146,6 +147,11 @@ impl Migrator {
     async fn plan(&self, session: &Session, patience: &Patience) -> Result<Vec<Planned>, Error> {
         let status = self.compared(session).await?;
         status.check()?;
+        let pending = status.pending.iter();
+        let unsafe_ones: Vec<Finding> = pending.flat_map(Migration::lint).collect();
+        if !unsafe_ones.is_empty() {
+            return Err(Error::Unsafe(unsafe_ones));
+        }
         plan(session, &status, patience).await
     }
 

@@ -6,8 +6,10 @@
 //! (`\…`) are not known: the server refuses them.
 
 mod kind;
+mod words;
 
 pub(crate) use kind::Kind;
+pub(crate) use words::Words;
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod commands;
 mod crowd;
 mod drift;
 mod honesty;
+mod lint;
 mod readers;
 
 use std::process::{Command, Output};

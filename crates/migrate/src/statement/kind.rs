@@ -1,7 +1,7 @@
 //! What a statement is to a runner that may be killed: most run in a transaction, which leaves all or nothing behind; a few
 //! can't, and each of those needs a rule for what an interrupted one leaves behind.
 
-use super::tokens;
+use super::words::{Words, folded};
 
 /// How a statement is run, and what to look for when it was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,17 +42,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn of(sql: &str) -> Self {
-        let mut words = Words {
-            tokens: tokens(sql),
-            at: 0,
-        };
-        words.kind().unwrap_or(Self::Transactional)
+        Words::of(sql).kind().unwrap_or(Self::Transactional)
     }
-}
-
-struct Words<'a> {
-    tokens: Vec<&'a str>,
-    at: usize,
 }
 
 impl Words<'_> {
@@ -78,7 +69,7 @@ impl Words<'_> {
         if !self.eat("concurrently") {
             return None;
         }
-        let if_not_exists = self.eat("if") && self.eat("not") && self.eat("exists");
+        let if_not_exists = self.eat_all(&["if", "not", "exists"]);
         if self.eat("on") {
             return Some(Kind::Refused(
                 "an index that is built concurrently needs a name here, to be found again after a crash",
@@ -99,7 +90,7 @@ impl Words<'_> {
         if !self.eat("concurrently") {
             return None;
         }
-        self.eat_pair("if", "exists");
+        self.eat_all(&["if", "exists"]);
         self.name().map(|index| Kind::DropIndex { index })
     }
 
@@ -126,10 +117,10 @@ impl Words<'_> {
     }
 
     fn detach(&mut self) -> Option<Kind> {
-        self.eat_pair("if", "exists");
+        self.eat_all(&["if", "exists"]);
         self.eat("only");
         let parent = self.name()?;
-        if !(self.eat("detach") && self.eat("partition")) {
+        if !(self.eat_all(&["detach", "partition"])) {
             return None;
         }
         let partition = self.name()?;
@@ -143,46 +134,6 @@ impl Words<'_> {
         refused.then_some(Kind::Refused(
             "it is not undone with the database's own changes: make it outside the migrations",
         ))
-    }
-
-    fn next(&mut self) -> Option<&str> {
-        let token = self.tokens.get(self.at)?;
-        self.at += 1;
-        Some(token)
-    }
-
-    fn eat(&mut self, word: &str) -> bool {
-        let next = self.tokens.get(self.at);
-        let is_next = next.is_some_and(|token| token.eq_ignore_ascii_case(word));
-        self.at += usize::from(is_next);
-        is_next
-    }
-
-    fn eat_pair(&mut self, one: &str, other: &str) {
-        if self.eat(one) {
-            self.eat(other);
-        }
-    }
-
-    /// A name with its schema, as it is written.
-    fn name(&mut self) -> Option<String> {
-        let mut name = self.next()?.to_owned();
-        while self.eat(".") {
-            name.push('.');
-            name.push_str(self.next()?);
-        }
-        Some(name)
-    }
-}
-
-/// A name as the server keeps it.
-fn folded(name: &str) -> String {
-    match name
-        .strip_prefix('"')
-        .and_then(|name| name.strip_suffix('"'))
-    {
-        Some(quoted) => quoted.replace("\"\"", "\""),
-        None => name.to_ascii_lowercase(),
     }
 }
 
