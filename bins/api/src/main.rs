@@ -4,6 +4,7 @@ mod arenas;
 mod args;
 mod healthcheck;
 mod keys;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;

@@ -16,6 +16,8 @@ use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_web::{AppState, Listeners, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::schema;
+
 const CACHE: &str = "cache";
 const REDIS_PROBE_INTERVAL: Duration = Duration::from_millis(500);
 /// Groups of errors that are remembered.
@@ -54,6 +56,7 @@ async fn serve(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let registry = Arc::new(Registry::new(Arc::clone(&clock)));
     let cluster = Cluster::start(cluster).context("the database settings can't be used")?;
+    let is_known = schema::is_known(&cluster).await?;
     let redis = redis
         .map(RedisPool::new)
         .transpose()
@@ -91,9 +94,19 @@ async fn serve(
     let (address, admin) = (server.address(), server.admin_address());
     tracing::info!(%address, ?admin, version = env!("CARGO_PKG_VERSION"), "listening");
 
-    let name = next(&mut terminate, &mut interrupt).await;
+    let unknown = async {
+        if is_known {
+            std::future::pending().await
+        } else {
+            schema::until_refused(&cluster).await
+        }
+    };
+    let (signal, refused) = tokio::select! {
+        signal = next(&mut terminate, &mut interrupt) => (signal, None),
+        refused = unknown => ("none", Some(refused)),
+    };
     tracing::info!(
-        signal = name,
+        signal,
         "stopping: not ready any more, serving on for a moment, then finishing what is in flight"
     );
     state.draining.store(true, Ordering::Relaxed);
@@ -110,7 +123,7 @@ async fn serve(
     }
     cluster.close().await;
     tracing::info!("stopped");
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }
 
 /// The name of the next signal that ends the process.

@@ -8,6 +8,8 @@ mod keys;
 mod logs;
 #[path = "api/process.rs"]
 mod process;
+#[path = "api/schema.rs"]
+mod schema;
 #[path = "api/serve.rs"]
 mod serve;
 #[path = "api/settings.rs"]

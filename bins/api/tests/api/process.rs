@@ -27,6 +27,14 @@ pub(crate) fn database() -> TestDb {
     runtime.unwrap().block_on(TestDb::new())
 }
 
+/// Changes a test's database.
+pub(crate) fn psql(db: &TestDb, sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(db.psql(sql));
+}
+
 /// The password of the database's role.
 pub(crate) fn password(config: &ClusterConfig) -> &str {
     config.password.as_ref().unwrap().expose()
