@@ -81,6 +81,19 @@ fn the_projects_own_migrations_are_safe() {
 }
 
 #[test]
+fn what_the_readme_shows_is_safe() {
+    let readme = include_str!("../../../../migrations/README.md");
+    let shown: Vec<&str> = readme.split("```sql\n").skip(1).collect();
+    assert_eq!(shown.len(), 3);
+    for block in shown {
+        let text = block.split("```").next().unwrap_or_default();
+        // Its first line is the file's name.
+        let text = text.split_once('\n').map_or(text, |(_, text)| text);
+        assert_eq!(lint(text), [], "{text}");
+    }
+}
+
+#[test]
 fn a_finding_says_where_what_and_what_instead() {
     let found = lint("-- About.\n\nSELECT 1;\nUPDATE posts\nSET code = slug;");
     let [finding] = found.as_slice() else {
