@@ -16,7 +16,7 @@ use crate::{
 const LONG: usize = 16 * 1024;
 
 impl<E: LoadError> Inner<E> {
-    /// What another process has kept, if it is right; else loads, and keeps what came of it.
+    /// What was kept meanwhile, here or by another process, if it is right; else loads, and keeps what came of it.
     pub(super) async fn fill<L, F>(
         self: Arc<Self>,
         key: Arc<str>,
@@ -27,6 +27,14 @@ impl<E: LoadError> Inner<E> {
         L: FnOnce() -> F + Send,
         F: Future<Output = Result<Fill, E>> + Send,
     {
+        // Who looked before the last load ended, and came here after that.
+        let here = self.memory.get(&key);
+        if let Some(entry) =
+            here.filter(|entry| !entry.left(Instant::now()).is_zero() && is_right(entry))
+        {
+            let source = Source::Memory;
+            return Ok(Served { entry, source });
+        }
         let Some(shared) = &self.shared else {
             return self.fill_alone(key, load).await;
         };

@@ -38,12 +38,11 @@ fn expect_rows(cluster: &PatroniCluster, rows: &str) {
     let leader = timed("healthy", || cluster.wait_for_healthy(LIMIT).unwrap());
     for node in cluster.nodes() {
         let is_leader = node.name() == leader.name();
-        assert_eq!(
-            node.psql(IS_PRIMARY).unwrap() == "t",
-            is_leader,
-            "{}",
-            node.name()
-        );
+        // A node that is to follow again may be restarted once more.
+        eventually(&format!("the role of {}", node.name()), || {
+            let is_primary = node.psql(IS_PRIMARY);
+            is_primary.is_ok_and(|answer| (answer == "t") == is_leader)
+        });
         eventually(&format!("the rows on {}", node.name()), || {
             let seen = node.psql("SELECT string_agg(who, ',' ORDER BY who) FROM t");
             seen.is_ok_and(|seen| seen == rows)
