@@ -22,6 +22,9 @@ use crate::{
     watch::{Spot, watched},
 };
 
+/// How long a failed statement's leftovers are waited for that somebody else works on.
+const CLEARING: Duration = Duration::from_secs(10);
+
 /// Sends what concerns the tables of records.
 pub(crate) async fn send_own(runner: &Runner, unit: &Unit) -> Result<(), Error> {
     for sent in &unit.statements {
@@ -196,7 +199,7 @@ impl Application<'_> {
         };
         let sql = &self.migration.statements[index].sql;
         let clearing = async {
-            let patience = Patience::endless();
+            let patience = Patience::of(CLEARING);
             let work = &self.runner.work;
             let course = leftover::course(work, sql, true, &patience).await?;
             for sql in course.before {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `CREATE INDEX CONCURRENTLY` | a valid index | nothing more: it was finished |
 //! | | an invalid one | dropped, built again |
-//! | | an invalid one, and somebody works on its table | waited, looked again |
+//! | | an invalid one, and somebody builds on its table | waited, looked again |
 //! | | none | built |
 //! | `DROP INDEX CONCURRENTLY` | none | nothing more |
 //! | | one, invalid or not | dropped |
@@ -50,7 +50,7 @@ impl From<Rest> for Course {
     }
 }
 
-/// Looks at what there is. Waits while somebody works on the table of an invalid index, as long as there is `patience`.
+/// Looks at what there is. Waits while somebody builds an index on the table of an invalid one, as long as there is `patience`.
 pub(crate) async fn course(
     session: &Session,
     sql: &str,
@@ -98,12 +98,12 @@ async fn create_index(
     wanted: &Wanted<'_>,
     patience: &Patience,
 ) -> Result<Course, Error> {
-    // A concurrent build holds this lock on the table; so do VACUUM and others, which end as well.
+    // Who builds an index concurrently holds this lock on the table; so do others, who build none.
     const SQL: &str = "
         SELECT format('%I.%I', n.nspname, c.relname) AS index, i.indisvalid AS is_valid, i.indrelid = t.oid AS is_ours,
-               EXISTS (SELECT FROM pg_locks l
+               EXISTS (SELECT FROM pg_locks l JOIN pg_stat_progress_create_index p ON p.pid = l.pid
                        WHERE l.relation = t.oid AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
-                         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS is_worked_on
+                         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS is_built
         FROM pg_class t
         JOIN pg_namespace n ON n.oid = t.relnamespace
         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
@@ -117,7 +117,7 @@ async fn create_index(
         let index: String = row.get("index");
         let (is_valid, is_ours): (bool, bool) = (row.get("is_valid"), row.get("is_ours"));
         if is_ours && !is_valid {
-            if row.get("is_worked_on") && patience.pause().await {
+            if row.get("is_built") && patience.pause().await {
                 continue;
             }
             return Ok(Course {

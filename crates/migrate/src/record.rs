@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     file::{Migration, Migrations, file_name},
     session::Session,
+    steps,
 };
 
 /// Makes the table.
@@ -33,10 +34,25 @@ END $$";
 
 /// The statement that records `migration`, to be run at the end of its transaction.
 pub(crate) fn insert(migration: &Migration) -> String {
+    let began = if migration.header.transaction {
+        "transaction_timestamp()".to_owned()
+    } else {
+        steps::began(migration)
+    };
+    let took = format!("extract(epoch FROM clock_timestamp() - {began}) * 1000");
+    insert_with(migration, &took)
+}
+
+/// The statement that records `migration` where its schema is there already.
+pub(crate) fn insert_unrun(migration: &Migration) -> String {
+    insert_with(migration, "0")
+}
+
+fn insert_with(migration: &Migration, duration_ms: &str) -> String {
     // The name is of a-z, 0-9 and _, the checksum of hexadecimal digits: neither needs quoting.
     format!(
         "INSERT INTO public.schema_migrations (version, name, checksum, duration_ms)\n\
-         VALUES ({}, '{}', '{}', extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000)",
+         VALUES ({}, '{}', '{}', {duration_ms})",
         migration.version, migration.name, migration.checksum
     )
 }

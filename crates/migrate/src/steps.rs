@@ -107,6 +107,14 @@ impl Place<'_> {
     }
 }
 
+/// When the first statement of a file was begun; now where it has none.
+pub(crate) fn began(migration: &Migration) -> String {
+    format!(
+        "coalesce((SELECT min(begun_at) FROM public.schema_migration_steps WHERE version = {}), clock_timestamp())",
+        migration.version
+    )
+}
+
 /// Forgets a file's rows: the file as a whole is recorded.
 pub(crate) fn delete(migration: &Migration) -> String {
     format!(

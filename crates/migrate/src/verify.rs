@@ -73,7 +73,7 @@ impl Migrator {
             return Err(Error::Differs(differences));
         }
         let mut statements = vec!["BEGIN".to_owned(), record::CREATE_TABLE.to_owned()];
-        statements.extend(migrations.list().iter().map(record::insert));
+        statements.extend(migrations.list().iter().map(record::insert_unrun));
         statements.extend([record::GRANT.to_owned(), "COMMIT".to_owned()]);
         run(&session, &statements.join(";\n"), "recording what is there").await
     }
