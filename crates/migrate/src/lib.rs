@@ -15,7 +15,8 @@
 //! - Only a primary is written to.
 //! - [`Migrator::verify`] tells whether the schema is the one that the files make, by making it afresh beside it.
 //!
-//! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`].
+//! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`]. What the
+//! rows of the old system's SQLite file mean is decided in [`import`].
 //!
 //! ```no_run
 //! use prepnexus_migrate::{Migrations, Migrator, UpOptions};
@@ -38,6 +39,7 @@ mod apply;
 mod error;
 mod file;
 mod generate;
+pub mod import;
 mod leftover;
 mod lint;
 pub mod load;
