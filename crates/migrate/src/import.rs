@@ -1,7 +1,7 @@
 //! The road out of the old system's SQLite file.
 //!
 //! What a value means is decided here, column by column, in memory and without a database: what is certain is converted, what
-//! is not is refused with its reason and the raw value, never guessed. [`examine`] reads a whole file that way.
+//! is not is refused with its reason and the raw value, never guessed. [`examine()`] reads a whole file that way.
 //!
 //! The old schema: `blogs` (posts), `users` (authors, with a private e-mail), `jobs` (nothing here corresponds).
 

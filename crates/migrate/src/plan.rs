@@ -55,7 +55,7 @@ pub enum How {
 pub struct Sent {
     /// Its text.
     pub sql: String,
-    /// The line on which it begins, for the file's own ones, or those in their place.
+    /// The file's statement that it is, or stands in the place of; `None` for the engine's own.
     pub(crate) of: Option<Statement>,
 }
 
@@ -87,8 +87,8 @@ impl Unit {
     }
 }
 
-/// What is pending, with what it takes to get there from where the database is. Where somebody works on what is to be made it
-/// waits for that, as long as there is `patience`.
+/// What is pending, with what it takes to get there from where the database is. Where somebody builds an index that is in
+/// the way it waits for that, as long as there is `patience`.
 pub(crate) async fn plan(
     session: &Session,
     status: &Status,
