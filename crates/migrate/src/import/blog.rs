@@ -117,7 +117,7 @@ impl Blog {
                 .line(post::MAX_META_DESCRIPTION_LEN)?,
             avatar_url: record.cell("avatar").line(MAX_URL_LEN)?,
             created_at,
-            // Clocks differed between the old system's writers.
+            // Nothing is changed before it is written: the schema holds to that, the old file need not.
             updated_at: updated_at.max(created_at),
             published_at: published_at
                 .or_else(|| (status == Status::Published).then_some(created_at)),

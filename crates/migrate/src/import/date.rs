@@ -2,7 +2,7 @@
 //!
 //! | notation | time zone |
 //! |---|---|
-//! | `2024-05-01 10:20:30`, also with `T` and a fraction | UTC: the old system wrote its server's time, which was UTC |
+//! | `2024-05-01 10:20:30`, also with `T` and a fraction | taken for UTC: nothing in the file says otherwise |
 //! | the same with `Z` or an offset | as it says |
 //! | `Wed, 01 May 2024 10:20:30 +0000` (RFC 2822) | as it says |
 //! | `2024-05-01` | midnight UTC |
