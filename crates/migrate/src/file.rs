@@ -28,6 +28,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "0002_service.sql",
     "0003_grants.sql",
     "0004_change_beat.sql",
+    "0005_author_emails.sql",
 ];
 
 /// One migration file.

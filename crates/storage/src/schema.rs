@@ -11,11 +11,12 @@ use crate::{
 };
 
 /// Every file of the directory `migrations`; a test compares.
-const NEEDED: [&str; 4] = [
+const NEEDED: [&str; 5] = [
     "0001_content",
     "0002_service",
     "0003_grants",
     "0004_change_beat",
+    "0005_author_emails",
 ];
 /// SQLSTATE of a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";

@@ -134,7 +134,7 @@ async fn scratch_databases_of_killed_runs_are_removed() {
 async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() {
     let db = TestDb::new().await;
     assert_eq!(
-        with(&db, &["baseline", "--version", "4"]).await.code,
+        with(&db, &["baseline", "--version", "5"]).await.code,
         1,
         "it has records"
     );
@@ -150,10 +150,10 @@ async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() 
         "{}",
         other.stdout
     );
-    let ran = with(&db, &["baseline", "--version", "4"]).await;
+    let ran = with(&db, &["baseline", "--version", "5"]).await;
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
-        (0, "recorded as applied, up to 0004\n")
+        (0, "recorded as applied, up to 0005\n")
     );
     assert_eq!(with(&db, &["status", "--check"]).await.code, 0);
     assert_eq!(with(&db, &["verify"]).await.code, 0);
@@ -161,7 +161,7 @@ async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() 
 
     db.psql("DROP TABLE schema_migrations; CREATE TABLE by_hand ()")
         .await;
-    assert_eq!(with(&db, &["baseline", "--version", "4"]).await.code, 4);
-    let accepted = with(&db, &["baseline", "--version", "4", "--accept-differences"]).await;
+    assert_eq!(with(&db, &["baseline", "--version", "5"]).await.code, 4);
+    let accepted = with(&db, &["baseline", "--version", "5", "--accept-differences"]).await;
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);
 }
