@@ -6,11 +6,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
 
-/// Changes the schema of a PrepNexus database, says how it is, and loads posts.
+/// Changes the schema of a PrepNexus database, says how it is, loads posts, and imports the old system's file.
 ///
-/// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check); 4 an applied migration was
-/// changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in between; 8 a
-/// migration is unsafe.
+/// Exit codes: 0 done; 1 failed; 2 usage or settings; 3 pending migrations (status --check, import-sqlite); 4 an applied migration
+/// was changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in
+/// between; 7 more rows were rejected than allowed; 8 a migration is unsafe.
 #[derive(Debug, Parser)]
 #[command(name = "migrator", version)]
 pub(crate) struct Args {
@@ -99,6 +99,35 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME", default_value = "PrepNexus")]
         default_author: String,
     },
+    /// Import the old system's SQLite file: every row, or none is visible.
+    ///
+    /// The file is only read. A row whose meaning is not certain is rejected, with its reason; with more of them than allowed
+    /// it exits with 7, and nothing is visible. A run that was killed is gone on with; a second run writes nothing.
+    ImportSqlite(ImportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Do all of it, the reading back too, and undo it at the end.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Write the report to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write rejected rows to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reject_file: Option<PathBuf>,
+    /// How many rows may be rejected.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_rejects: u64,
+    /// How long another runner may hold the lock.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) lock_wait: Duration,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The formats of a plan.

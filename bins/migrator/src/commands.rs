@@ -11,7 +11,7 @@ use prepnexus_migrate::{
 use crate::{
     args::{Command, PlanFormat},
     exit::{DRIFT, PENDING, UNSAFE},
-    output,
+    import, output,
 };
 
 pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<ExitCode> {
@@ -55,6 +55,7 @@ pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<Exit
                 file,
                 default_author,
             } => seed(migrator, file, default_author).await,
+            Command::ImportSqlite(args) => import::run(migrator, args).await,
         }
     })
 }
@@ -165,7 +166,7 @@ async fn seed(migrator: &Migrator, path: &Path, default_author: &str) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(progress: Progress) {
+pub(crate) fn tell(progress: Progress) {
     match progress {
         Progress::WaitingForLock(holder) => {
             tracing::info!("waiting for another runner: {holder}");

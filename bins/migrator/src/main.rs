@@ -1,8 +1,9 @@
-//! The `migrator` binary: changes the schema, says how it is, and loads posts.
+//! The `migrator` binary: changes the schema, says how it is, loads posts, and imports the old system's file.
 
 mod args;
 mod commands;
 mod exit;
+mod import;
 mod output;
 
 use std::process::ExitCode;

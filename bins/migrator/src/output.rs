@@ -185,6 +185,6 @@ fn as_number(milliseconds: u128) -> u64 {
     u64::try_from(milliseconds).unwrap_or(u64::MAX)
 }
 
-fn document(value: &Value) -> String {
+pub(crate) fn document(value: &Value) -> String {
     format!("{value:#}\n")
 }

@@ -1,12 +1,12 @@
 //! What can go wrong, by what the operator does about it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use prepnexus_domain::Invalid;
 use prepnexus_storage::Error as StorageError;
 use tokio_postgres::Row;
 
-use crate::{lint::Finding, schema::Difference};
+use crate::{import::SourceError, lint::Finding, schema::Difference};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -147,7 +147,39 @@ pub enum Error {
         #[source]
         source: Invalid,
     },
-    /// No free address was found for a tag or an author.
+    /// The old system's file could not be read.
+    #[error(transparent)]
+    OldFile(#[from] SourceError),
+    /// A file could not be written.
+    #[error("can't write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was to be written over is the old system's file itself.
+    #[error("{} is the file that is to be read", .0.display())]
+    WouldOverwrite(PathBuf),
+    /// Rows can't be brought into a schema that is not there yet.
+    #[error("{0} is not applied yet: run `migrator up`")]
+    Pending(String),
+    /// The numbers of an import don't add up, which is an error of this program. Nothing was changed.
+    #[error(
+        "{0}: rows imported, rejected and skipped are not the rows of the file; nothing was changed"
+    )]
+    DoesNotAddUp(String),
+    /// Others wrote what an import was about to write, each time it was tried. Nothing was changed.
+    #[error("{doing}: others wrote the same meanwhile")]
+    Conflict {
+        /// What was being done.
+        doing: &'static str,
+        /// What the server said.
+        #[source]
+        source: Source,
+    },
+    /// No free address was found for a tag, an author or a post.
     #[error("no address is free for {0:?}")]
     NoFreeSlug(String),
 }

@@ -15,8 +15,8 @@
 //! - Only a primary is written to.
 //! - [`Migrator::verify`] tells whether the schema is the one that the files make, by making it afresh beside it.
 //!
-//! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`]. What the
-//! rows of the old system's SQLite file mean is decided in [`import`].
+//! [`Migrator::seed`] and [`Migrator::generate`] load posts, real and made up, through the one bulk path, [`load`].
+//! [`Migrator::import_sqlite`] brings in the old system's SQLite file, and accounts for each of its rows.
 //!
 //! ```no_run
 //! use prepnexus_migrate::{Migrations, Migrator, UpOptions};

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 use tokio_postgres::Transaction;
 
+pub(crate) use names::Names;
 pub use post::PreparedPost;
 
 use crate::{
@@ -23,7 +24,6 @@ use crate::{
     progress::{OnProgress, Progress},
     session::Session,
 };
-use names::Names;
 
 /// Posts in one transaction: enough that its commit is cheap beside them, few enough to hold in memory.
 pub const BATCH: usize = 5_000;

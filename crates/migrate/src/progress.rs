@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::error::{Holders, LockHolder};
+use crate::{
+    error::{Holders, LockHolder},
+    import::Phase,
+};
 
 /// Something happened that a person who waits may want to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,15 @@ pub enum Progress {
     Loaded {
         /// How many.
         posts: u64,
+    },
+    /// An import goes on.
+    Import {
+        /// What it is doing.
+        phase: Phase,
+        /// Rows that are done with.
+        done: u64,
+        /// Rows that there are; 0 where that is not known.
+        total: u64,
     },
 }
 

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 50_000;
 const ROUNDS: u32 = 1_000;
 
 /// One of the two tables.
-pub(super) struct Names {
+pub(crate) struct Names {
     find_missing: &'static str,
     insert: &'static str,
     fallback: &'static str,
@@ -24,7 +24,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn authors() -> Self {
+    pub(crate) fn authors() -> Self {
         Self {
             find_missing: "SELECT DISTINCT ON (lower(n)) n FROM unnest($1::text[]) WITH ORDINALITY AS given (n, at)
                            WHERE NOT EXISTS (SELECT FROM authors a WHERE lower(a.name) = lower(n))
@@ -36,7 +36,7 @@ impl Names {
         }
     }
 
-    pub(super) fn tags() -> Self {
+    pub(crate) fn tags() -> Self {
         Self {
             find_missing: "SELECT DISTINCT ON (lower(n)) n FROM unnest($1::text[]) WITH ORDINALITY AS given (n, at)
                            WHERE NOT EXISTS (SELECT FROM tags t WHERE lower(t.name) = lower(n))
@@ -48,12 +48,12 @@ impl Names {
         }
     }
 
-    /// Makes sure that each of `names` has a row.
-    pub(super) async fn ensure<'a>(
+    /// Makes sure that each of `names` has a row; how many are new.
+    pub(crate) async fn ensure<'a>(
         &mut self,
         transaction: &Transaction<'_>,
         names: impl Iterator<Item = &'a str>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let mut wanted = HashSet::new();
         let mut in_order = Vec::new();
         for name in names {
@@ -63,16 +63,17 @@ impl Names {
         }
         let mut missing = self.missing(transaction, &in_order).await?;
         let mut tried: HashMap<Slug, u32> = HashMap::new();
+        let mut inserted = 0;
         for _round in 0..ROUNDS {
             if missing.is_empty() {
                 self.remember(&in_order);
-                return Ok(());
+                return Ok(inserted);
             }
             let slugs: Vec<String> = missing
                 .iter()
                 .map(|name| next_candidate(name, self.fallback, &mut tried).into_string())
                 .collect();
-            transaction
+            inserted += transaction
                 .execute(self.insert, &[&slugs, &missing])
                 .await
                 .map_err(|e| Error::query("inserting authors and tags", &e))?;

@@ -1,6 +1,6 @@
 //! The old system's file: every row is taken as what it means, or refused by name, and the file stays as it was.
 
-use std::{fs, path::Path};
+use std::{fs, ops::ControlFlow, path::Path};
 
 use jiff::Timestamp;
 use prepnexus_migrate::import::{
@@ -30,16 +30,21 @@ struct Taken {
 }
 
 impl Handler for Taken {
-    fn blog(&mut self, blog: Blog) {
+    fn begin(&mut self, _rows: u64) {}
+
+    fn blog(&mut self, _row_id: i64, blog: Blog) -> ControlFlow<()> {
         self.blogs.push(blog);
+        ControlFlow::Continue(())
     }
 
-    fn user(&mut self, user: User) {
+    fn user(&mut self, _row_id: i64, user: User) -> ControlFlow<()> {
         self.users.push(user);
+        ControlFlow::Continue(())
     }
 
-    fn refused(&mut self, table: &'static str, row_id: i64, refusal: Refusal) {
+    fn refused(&mut self, table: &'static str, row_id: i64, refusal: Refusal) -> ControlFlow<()> {
         self.refused.push((table, row_id, refusal));
+        ControlFlow::Continue(())
     }
 }
 

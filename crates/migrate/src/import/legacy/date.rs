@@ -33,6 +33,9 @@ impl Cell<'_> {
             return Ok(None);
         }
         let parsed = parse(text).filter(|date| YEARS.contains(&date.as_second()));
+        // Of what is finer than PostgreSQL's microseconds, nothing is kept.
+        let parsed =
+            parsed.and_then(|date| Timestamp::from_microsecond(date.as_microsecond()).ok());
         parsed.map_or_else(|| self.refuse(Reason::BadDate), |date| Ok(Some(date)))
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::types::ValueRef;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The number is no positive integer.
+    /// The number is no positive integer below 2^53.
     BadId,
     /// A date in none of the known notations, or one that can't be.
     BadDate,

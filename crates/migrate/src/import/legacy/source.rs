@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -46,10 +47,13 @@ pub enum SourceError {
     /// Somebody wrote to it meanwhile: what was read may be half of it.
     #[error("{} was changed while it was read: stop what writes to it", .0.display())]
     Changed(PathBuf),
+    /// Whoever was given the rows wanted no more.
+    #[error("the reading was ended")]
+    Ended,
 }
 
 /// The old file.
-pub(super) struct Source {
+pub(in crate::import) struct Source {
     path: PathBuf,
     sums: Sums,
     connection: Connection,
@@ -67,7 +71,7 @@ struct Sums {
 impl Source {
     /// Opens it. A file with a write-ahead log, as a killed program leaves it, is copied with that: reading it would move the
     /// log into the file.
-    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+    pub(in crate::import) fn open(path: &Path) -> Result<Self, SourceError> {
         let sums = Sums::of(path)?;
         let snapshot = sums.log.is_some().then(|| snapshot(path)).transpose()?;
         let (opened, flags) = match &snapshot {
@@ -88,6 +92,12 @@ impl Source {
             connection,
             _snapshot: snapshot.map(|(dir, _)| dir),
         })
+    }
+
+    /// What it is, with its log: another file has another.
+    pub(in crate::import) fn fingerprint(&self) -> String {
+        let log = self.sums.log.as_deref().unwrap_or_default();
+        format!("{} {log}", self.sums.file)
     }
 
     /// The file's SHA-256, in hexadecimal.
@@ -129,25 +139,31 @@ impl Source {
     pub(super) fn each(
         &self,
         table: &'static str,
-        mut take: impl FnMut(&Record<'_>),
+        mut take: impl FnMut(&Record<'_>) -> ControlFlow<()>,
     ) -> Result<(), SourceError> {
         let sql = format!(
             "SELECT rowid AS rowid, * FROM {} ORDER BY rowid",
             quoted(table)
         );
-        let mut read = || -> rusqlite::Result<()> {
+        let mut read = || -> rusqlite::Result<ControlFlow<()>> {
             let mut statement = self.connection.prepare(&sql)?;
             let columns: Vec<String> = statement.column_names().map(str::to_lowercase).collect();
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                take(&Record {
+                let record = Record {
                     row,
                     columns: &columns,
-                });
+                };
+                if take(&record).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         };
-        read().map_err(|source| self.broken(source))
+        match read().map_err(|source| self.broken(source))? {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(SourceError::Ended),
+        }
     }
 
     pub(super) fn no_table(&self, table: &'static str, columns: &'static str) -> SourceError {

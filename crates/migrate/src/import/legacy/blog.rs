@@ -8,6 +8,8 @@ use super::{
     value::{Reason, Refusal},
 };
 
+/// The largest number that a post keeps: readers of JSON have no larger ones, and the next posts are numbered from here on.
+const MAX_ID: i64 = (1 << 53) - 1;
 /// The longest address of a picture.
 const MAX_URL_LEN: usize = 2_000;
 
@@ -56,6 +58,15 @@ pub enum Adjustment {
 }
 
 impl Adjustment {
+    const ALL: [Self; 2] = [Self::SlugDerived, Self::SlugCleaned];
+
+    /// Whether `code` is one of these, and no reason to refuse.
+    pub(in crate::import) fn is_code(code: &str) -> bool {
+        Self::ALL
+            .iter()
+            .any(|adjustment| adjustment.as_str() == code)
+    }
+
     /// The code of reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -70,7 +81,7 @@ impl Blog {
     /// Reads a row; `now` is when it was written where nothing says so.
     pub(super) fn read(record: &Record<'_>, now: Timestamp) -> Result<Self, Refusal> {
         let id = record.cell("id");
-        let Some(number) = id.integer()?.filter(|number| *number > 0) else {
+        let Some(number) = id.integer()?.filter(|number| (1..=MAX_ID).contains(number)) else {
             return id.refuse(Reason::BadId);
         };
         let title_cell = record.cell("title");

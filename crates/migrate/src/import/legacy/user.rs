@@ -34,7 +34,7 @@ impl User {
         let email = email_cell.line(MAX_EMAIL_LEN)?.unwrap_or_default();
         let Some((local, _)) = email
             .rsplit_once('@')
-            .filter(|(local, _)| !local.is_empty())
+            .filter(|(local, domain)| !(local.is_empty() || domain.is_empty()))
         else {
             return email_cell.refuse(Reason::MissingEmail);
         };
