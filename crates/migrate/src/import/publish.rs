@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::{Statement, Transaction, error::SqlState, types::Type};
+use tokio_postgres::{Transaction, error::SqlState};
 
 use super::{
     legacy::{BLOGS, Examined},
@@ -14,7 +14,7 @@ use super::{
     resolve::{resolve, write_refused},
     run::{ImportOptions, Phase},
     staging::{commit, transaction},
-    verify::{self, Compared, Verifier},
+    verify::{self, Compared},
 };
 use crate::{
     error::{Error, said},
@@ -217,17 +217,16 @@ impl Published {
         progress: OnProgress<'_>,
     ) -> Result<(), Error> {
         let total = self.tables.get(BLOGS).map_or(0, |table| table.imported);
-        let steps = prepare(transaction).await?;
-        let verifier = Verifier::prepare(transaction).await?;
         let mut from = 0;
         while let Some(to) = chunk_end(transaction, from).await? {
-            for (doing, statement) in &steps {
-                let done = transaction.execute(statement, &[&from, &to]).await;
+            // Planned anew each time: the tables grow from nothing, and a plan for small ones would read all of them.
+            for (doing, sql) in POSTS {
+                let done = transaction.execute(sql, &[&from, &to]).await;
                 self.written += done.map_err(|e| conflict_or(doing, &e))?;
             }
             check_deferred(transaction).await?;
             self.compared
-                .add(verifier.posts(transaction, from, to).await?);
+                .add(verify::posts(transaction, from, to).await?);
             from = to;
             progress(Progress::Import {
                 phase: Phase::Publishing,
@@ -237,17 +236,6 @@ impl Published {
         }
         Ok(())
     }
-}
-
-async fn prepare(transaction: &Transaction<'_>) -> Result<Vec<(&'static str, Statement)>, Error> {
-    let mut steps = Vec::new();
-    for (doing, sql) in POSTS {
-        let prepared = transaction
-            .prepare_typed(sql, &[Type::INT8, Type::INT8])
-            .await;
-        steps.push((doing, prepared.map_err(|e| Error::query(doing, &e))?));
-    }
-    Ok(steps)
 }
 
 async fn chunk_end(transaction: &Transaction<'_>, from: i64) -> Result<Option<i64>, Error> {

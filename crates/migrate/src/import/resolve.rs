@@ -2,8 +2,9 @@
 //!
 //! - A number that comes twice is the first row's. One that the database has, or had, is refused, unless the very same post is
 //!   there: that was imported before, and is left alone.
-//! - An address that several rows have is that of the row that brought it itself and has the lowest number; the others get the
-//!   next free number at its end. One that the database has, or had, is taken.
+//! - An address that several rows have is that of the row that brought it itself and has the lowest number; the others, in the
+//!   same order, get `-2`, `-3` and so on at its end. Who meets an address that is there already tries again behind the others.
+//!   One that the database has, or had, is taken.
 //! - An e-mail address belongs to one author.
 //!
 //! All of it is asked of the database, in sets: memory does not grow with the file. The answers are in temporary tables of the
@@ -84,7 +85,7 @@ const RULES: [(&str, &str); 6] = [
                FROM prepnexus_import.users) u
          LEFT JOIN author_emails e ON e.email = u.email
          LEFT JOIN authors a ON a.id = e.author_id
-         WHERE coalesce(lower(a.name), first_name) <> name",
+         WHERE coalesce(lower(a.name), first_name) <> u.name",
     ),
     (
         "counting what was resolved",

@@ -7,7 +7,7 @@
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
-use tokio_postgres::{Row, Statement, Transaction, types::ToSql};
+use tokio_postgres::{Row, Transaction, types::ToSql};
 
 use super::hash::{PostRow, UserRow};
 use crate::error::Error;
@@ -74,31 +74,20 @@ impl Compared {
     }
 }
 
-/// Reads posts back.
-pub(super) struct Verifier(Statement);
-
-impl Verifier {
-    pub(super) async fn prepare(transaction: &Transaction<'_>) -> Result<Self, Error> {
-        let prepared = transaction.prepare(POSTS).await;
-        prepared.map(Self).map_err(|e| reading_back(&e))
+/// Reads posts back: those with numbers above `from`, up to `to`.
+pub(super) async fn posts(
+    transaction: &Transaction<'_>,
+    from: i64,
+    to: i64,
+) -> Result<Compared, Error> {
+    let numbers: [&(dyn ToSql + Sync); 2] = [&from, &to];
+    let rows = transaction.query_raw(POSTS, numbers).await;
+    let mut rows = pin!(rows.map_err(|e| reading_back(&e))?);
+    let mut compared = Compared::default();
+    while let Some(row) = rows.try_next().await.map_err(|e| reading_back(&e))? {
+        compared.note(is_equal_post(&row).map_err(|e| reading_back(&e))?);
     }
-
-    /// Those with numbers above `from`, up to `to`.
-    pub(super) async fn posts(
-        &self,
-        transaction: &Transaction<'_>,
-        from: i64,
-        to: i64,
-    ) -> Result<Compared, Error> {
-        let numbers: [&(dyn ToSql + Sync); 2] = [&from, &to];
-        let rows = transaction.query_raw(&self.0, numbers).await;
-        let mut rows = pin!(rows.map_err(|e| reading_back(&e))?);
-        let mut compared = Compared::default();
-        while let Some(row) = rows.try_next().await.map_err(|e| reading_back(&e))? {
-            compared.note(is_equal_post(&row).map_err(|e| reading_back(&e))?);
-        }
-        Ok(compared)
-    }
+    Ok(compared)
 }
 
 /// Reads all accounts back.
