@@ -29,6 +29,7 @@ pub mod history;
 pub mod latency;
 mod load;
 mod measure;
+pub mod old_file;
 mod report;
 mod rig;
 mod scenarios;

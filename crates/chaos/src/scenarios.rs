@@ -6,6 +6,8 @@ mod commit_kills;
 mod common;
 mod frozen_primary;
 mod frozen_replica;
+mod import;
+mod killed;
 mod lag;
 mod migrate;
 mod no_primary;
@@ -122,7 +124,7 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const SCENARIOS: [Scenario; 17] = [
+pub const SCENARIOS: [Scenario; 18] = [
     Scenario {
         name: "frozen_primary",
         about: "the primary freezes, whole or its main process alone: reads go on, writes fail fast",
@@ -202,6 +204,11 @@ pub const SCENARIOS: [Scenario; 17] = [
         name: "migrate",
         about: "the migrator is killed at each statement and at any moment: the next run finishes",
         play: |setting| Box::pin(migrate::play(setting)),
+    },
+    Scenario {
+        name: "import",
+        about: "the import of the old system's file is killed at any moment: nobody sees a part of it, and it finishes",
+        play: |setting| Box::pin(import::play(setting)),
     },
     Scenario {
         name: "patroni",

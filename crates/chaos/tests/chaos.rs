@@ -85,6 +85,7 @@ scenarios! {
     redis
     outage
     precision
+    import
     migrate
     patroni
 }

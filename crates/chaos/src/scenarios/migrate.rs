@@ -5,8 +5,7 @@ mod tap;
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
-    thread,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -14,7 +13,11 @@ use prepnexus_devstack::{PgNode, Stack, StackConfig};
 use tokio::task::spawn_blocking;
 
 use self::tap::{Moment, Tap};
-use super::{Programs, Setting, programs_of};
+use super::{
+    Programs, Setting,
+    killed::{Ended, has_ended, kill, kill_within, migrator, odd},
+    programs_of,
+};
 use crate::{error::Error, measure::Measure};
 
 /// Kills at any moment, over all runs; those at each statement are some two hundred more.
@@ -150,17 +153,14 @@ impl Ground {
     ) -> Result<(), Error> {
         let database = self.database()?;
         loop {
-            let deadline = Instant::now() + took.mul_f64(fastrand::f64());
-            let mut child = self.up(&database).spawn()?;
-            while Instant::now() < deadline && !has_ended(&mut child) {
-                thread::sleep(Duration::from_millis(1));
+            match kill_within(self.up(&database), took)? {
+                Ended::Killed => tally.kills += 1,
+                Ended::Well => break,
+                Ended::Badly => {
+                    tally.failed += 1;
+                    break;
+                }
             }
-            if has_ended(&mut child) {
-                tally.failed += usize::from(!child.wait()?.success());
-                break;
-            }
-            kill(child)?;
-            tally.kills += 1;
         }
         self.finish(&database, clean, tally)
     }
@@ -200,32 +200,8 @@ impl Ground {
 
     fn up(&self, database: &str) -> Command {
         let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let mut command = Command::new(&self.programs.migrator);
-        command.env_clear();
-        command.env("DB_HOST", self.node().host());
-        command.env("DB_PORT", self.node().port().to_string());
-        command.env("DB_NAME", database);
-        command.env("DB_USER", "postgres");
-        command.env("DB_SSLMODE", "disable");
+        let mut command = migrator(&self.programs, self.node(), database);
         command.args(["up", "--migrations"]).arg(migrations);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
         command
-    }
-}
-
-fn has_ended(child: &mut Child) -> bool {
-    !matches!(child.try_wait(), Ok(None))
-}
-
-fn kill(mut child: Child) -> Result<(), Error> {
-    child.kill()?;
-    child.wait()?;
-    Ok(())
-}
-
-fn odd(what: &str, answer: &str) -> Error {
-    Error::Answer {
-        what: what.into(),
-        answer: answer.into(),
     }
 }
