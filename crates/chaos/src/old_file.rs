@@ -217,20 +217,43 @@ struct Row {
     view_count: Value,
 }
 
+/// Reads every value of every post, and does nothing with it; how many bytes of text that is.
+///
+/// # Errors
+/// [`Error::Answer`] where SQLite can't read it.
+pub fn read(path: &Path) -> Result<usize, Error> {
+    let read = || -> rusqlite::Result<usize> {
+        let db = Connection::open(path)?;
+        let mut statement = db.prepare("SELECT * FROM blogs")?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                bytes += row
+                    .get_ref(column)?
+                    .as_bytes_or_null()
+                    .ok()
+                    .flatten()
+                    .map_or(0, <[u8]>::len);
+            }
+        }
+        Ok(bytes)
+    };
+    read().map_err(|error| failed(path, &error))
+}
+
 /// Writes a file with so many posts, of which `damaged` in a thousand have some damage.
 ///
 /// # Errors
 /// [`Error::Answer`] where SQLite can't write it.
 pub fn write(path: &Path, posts: u32, damaged: u32) -> Result<Planted, Error> {
-    let failed = |error: rusqlite::Error| Error::Answer {
-        what: format!("making {}", path.display()),
-        answer: error.to_string(),
-    };
     if path.exists() {
         fs::remove_file(path)?;
     }
-    let db = Connection::open(path).map_err(failed)?;
-    db.execute_batch(SCHEMA).map_err(failed)?;
+    let db = Connection::open(path).map_err(|error| failed(path, &error))?;
+    db.execute_batch(SCHEMA)
+        .map_err(|error| failed(path, &error))?;
     let mut rng = fastrand::Rng::with_seed(7);
     let mut planted = Planted {
         kinds: KINDS
@@ -269,11 +292,18 @@ pub fn write(path: &Path, posts: u32, damaged: u32) -> Result<Planted, Error> {
         db.execute_batch("COMMIT")
     };
     let mut write = write;
-    write(&mut planted).map_err(failed)?;
+    write(&mut planted).map_err(|error| failed(path, &error))?;
     planted.rows = [u64::from(posts), u64::from(accounts), 1];
     // The first of them keeps it.
     planted.same_address = planted.same_address.saturating_sub(1);
     Ok(planted)
+}
+
+fn failed(path: &Path, error: &rusqlite::Error) -> Error {
+    Error::Answer {
+        what: path.display().to_string(),
+        answer: error.to_string(),
+    }
 }
 
 impl Row {

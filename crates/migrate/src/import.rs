@@ -29,5 +29,5 @@ mod verify;
 pub use legacy::{
     Adjustment, Blog, Examined, Handler, Reason, Refusal, SourceError, TableCount, User, examine,
 };
-pub use report::{ImportReport, Outcome, TableReport};
+pub use report::{ImportReport, Outcome, Phases, TableReport};
 pub use run::{ImportOptions, Phase};

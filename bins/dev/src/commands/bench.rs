@@ -1,6 +1,7 @@
 //! `./dev bench`: finds the benchmark of that name. Each is a module of its own below this one.
 
 mod cache;
+mod import;
 mod load;
 mod overhead;
 mod pages;
@@ -25,6 +26,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("cache", cache::run),
     ("pages", pages::run),
     ("overhead", overhead::run),
+    ("import", import::run),
 ];
 
 /// What to measure.

@@ -59,9 +59,22 @@ pub struct ImportReport {
     pub written_rows: u64,
     /// What the file has that is left behind on purpose.
     pub left_behind: &'static [&'static str],
+    /// How long each part of it took.
+    pub phases: Phases,
     /// How long it took.
     #[serde(rename = "seconds", serialize_with = "seconds")]
     pub took: Duration,
+}
+
+/// How long the parts of an import took, each in seconds as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Phases {
+    /// Reading the file and storing its rows where no reader sees them.
+    #[serde(serialize_with = "seconds")]
+    pub staging: Duration,
+    /// Deciding about what comes twice, bringing all in, and reading it back.
+    #[serde(serialize_with = "seconds")]
+    pub publishing: Duration,
 }
 
 /// What no import carries over.

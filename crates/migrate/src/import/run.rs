@@ -16,7 +16,7 @@ use super::{
     publish::{Published, publish},
     read::{Batch, read},
     reject::RejectFile,
-    report::{ImportReport, LEFT_BEHIND},
+    report::{ImportReport, LEFT_BEHIND, Phases},
     staging::{self, Staging},
 };
 use crate::{
@@ -139,6 +139,7 @@ impl Import<'_> {
         let rejects = RejectFile::new(reject_file);
         let (examined, mut rejects, session) =
             stage(source, staging, rejects, &mut *progress).await?;
+        let staged = Instant::now();
         let published = self
             .publish(session, &examined, &mut rejects, progress)
             .await?;
@@ -150,6 +151,10 @@ impl Import<'_> {
             hash_mismatches: published.compared.different,
             written_rows: published.written,
             left_behind: LEFT_BEHIND,
+            phases: Phases {
+                staging: staged - self.begun,
+                publishing: staged.elapsed(),
+            },
             took: self.begun.elapsed(),
         };
         rejects.finish()?;
