@@ -90,6 +90,9 @@ pub(crate) enum Command {
         /// For how long.
         #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
         timeout: Duration,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Load posts, one JSON object per line. A post whose address is there already is left as it is.
     Seed {
@@ -98,6 +101,9 @@ pub(crate) enum Command {
         /// The author of posts that name none.
         #[arg(long, value_name = "NAME", default_value = "PrepNexus")]
         default_author: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Import the old system's SQLite file: every row, or none is visible.
     ///

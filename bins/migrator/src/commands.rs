@@ -50,11 +50,12 @@ pub(crate) fn run(command: &Command, migrator: &Migrator) -> anyhow::Result<Exit
                 };
                 baseline(migrator, options, *json).await
             }
-            Command::Wait { timeout } => wait(migrator, *timeout).await,
+            Command::Wait { timeout, json } => wait(migrator, *timeout, *json).await,
             Command::Seed {
                 file,
                 default_author,
-            } => seed(migrator, file, default_author).await,
+                json,
+            } => seed(migrator, file, default_author, *json).await,
             Command::ImportSqlite(args) => import::run(migrator, args).await,
         }
     })
@@ -144,13 +145,18 @@ async fn baseline(
     }
 }
 
-async fn wait(migrator: &Migrator, timeout: Duration) -> anyhow::Result<ExitCode> {
+async fn wait(migrator: &Migrator, timeout: Duration, json: bool) -> anyhow::Result<ExitCode> {
     migrator.wait(timeout).await?;
-    output::print("the primary answers\n")?;
+    output::print(&output::answers(json))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn seed(migrator: &Migrator, path: &Path, default_author: &str) -> anyhow::Result<ExitCode> {
+async fn seed(
+    migrator: &Migrator,
+    path: &Path,
+    default_author: &str,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let file = File::open(path).with_context(|| format!("can't read {}", path.display()))?;
     let options = SeedOptions {
         default_author: default_author.to_owned(),
@@ -159,10 +165,7 @@ async fn seed(migrator: &Migrator, path: &Path, default_author: &str) -> anyhow:
         .seed(BufReader::new(file), &options, &SystemClock, &mut tell)
         .await
         .with_context(|| path.display().to_string())?;
-    output::print(&format!(
-        "{} inserted, {} there already\n",
-        report.inserted, report.unchanged
-    ))?;
+    output::print(&output::loaded(report, json))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use prepnexus_migrate::{Difference, Finding, How, Planned, Status, Unit, UpReport};
+use prepnexus_migrate::{Difference, Finding, How, LoadReport, Planned, Status, Unit, UpReport};
 use serde_json::{Value, json};
 
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
@@ -166,6 +166,26 @@ pub(crate) fn baseline(version: i32, json: bool) -> String {
         document(&json!({"version": version}))
     } else {
         format!("recorded as applied, up to {version:04}\n")
+    }
+}
+
+pub(crate) fn answers(json: bool) -> String {
+    if json {
+        document(&json!({"answers": true}))
+    } else {
+        "the primary answers\n".into()
+    }
+}
+
+pub(crate) fn loaded(report: LoadReport, json: bool) -> String {
+    let LoadReport {
+        inserted,
+        unchanged,
+    } = report;
+    if json {
+        document(&json!({"inserted": inserted, "unchanged": unchanged}))
+    } else {
+        format!("{inserted} inserted, {unchanged} there already\n")
     }
 }
 

@@ -110,6 +110,9 @@ async fn seed_loads_once_and_names_what_is_wrong() {
         first.stderr
     );
     assert_eq!(seed(good).await.stdout, "0 inserted, 1 there already\n");
+    let counted = with(&db, &["seed", "--json", path(&file)]).await.stdout;
+    let counted: serde_json::Value = serde_json::from_str(&counted).unwrap();
+    assert_eq!(counted, serde_json::json!({"inserted": 0, "unchanged": 1}));
     let bad = seed("{\"title\": 7, \"content\": \"\"}").await;
     assert_eq!(bad.code, 1);
     assert!(
@@ -127,6 +130,9 @@ async fn seed_loads_once_and_names_what_is_wrong() {
 async fn wait_ends_with_an_answer_or_says_what_it_saw() {
     let db = TestDb::empty().await;
     assert_eq!(with(&db, &["wait", "--timeout", "30s"]).await.code, 0);
+    let answer = with(&db, &["wait", "--json"]).await.stdout;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer, serde_json::json!({"answers": true}));
     // Accepts, and never greets: as a frozen server does.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = migrator(&db);

@@ -4,6 +4,7 @@ mod commands;
 mod crowd;
 mod drift;
 mod honesty;
+mod import;
 mod lint;
 mod readers;
 

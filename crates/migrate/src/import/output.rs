@@ -48,7 +48,7 @@ impl OutputFile {
     }
 
     /// Makes sure that all of it is on the disk.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
         self.write(|file| {
             file.flush()?;
             match file.get_ref().sync_all() {

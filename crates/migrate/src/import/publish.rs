@@ -149,6 +149,8 @@ pub(super) async fn publish(
     }
     // Only now: what others write meanwhile can make all of this begin again.
     write_refused(&transaction, rejects).await?;
+    // No row is visible before it is on the disk which ones are not.
+    rejects.finish()?;
     if published.outcome == Outcome::Published {
         commit(transaction).await?;
     }

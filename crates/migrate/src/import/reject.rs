@@ -58,9 +58,9 @@ impl RejectFile {
         })
     }
 
-    /// Makes sure that all of it is in the file.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        self.0.map_or(Ok(()), OutputFile::finish)
+    /// Makes sure that all of it is on the disk.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        self.0.as_mut().map_or(Ok(()), OutputFile::finish)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a row alone can't tell: whether its number and its address come twice in the file, or are taken in the database.
 //!
 //! - A number that comes twice is the first row's. One that the database has, or had, is refused, unless the very same post is
-//!   there: that was imported before, and is left alone.
+//!   there: that was imported before, and is left alone. What has no date got the time of that import.
 //! - An address that several rows have is that of the row that brought it itself and has the lowest number; the others, in the
 //!   same order, get `-2`, `-3` and so on at its end. Who meets an address that is there already tries again behind the others.
 //!   One that the database has, or had, is taken.
@@ -56,8 +56,9 @@ const RULES: [(&str, &str); 6] = [
            AND lower(a.name) = lower(s.author)
            AND p.image_url IS NOT DISTINCT FROM s.image_url
            AND p.meta_description IS NOT DISTINCT FROM s.meta_description
-           AND p.created_at = s.created_at AND p.updated_at = s.updated_at
-           AND p.published_at IS NOT DISTINCT FROM s.published_at",
+           AND CASE WHEN s.is_undated THEN p.revision = 1
+                    ELSE p.created_at = s.created_at AND p.updated_at = s.updated_at
+                         AND p.published_at IS NOT DISTINCT FROM s.published_at END",
     ),
     (
         "looking for numbers that are taken",

@@ -157,7 +157,6 @@ impl Import<'_> {
             },
             took: self.begun.elapsed(),
         };
-        rejects.finish()?;
         if let Some(file) = report_file {
             report.write(file)?;
         }

@@ -45,6 +45,7 @@ const CREATE: &str = "
         meta_description text,
         reading_time_minutes integer NOT NULL,
         view_count bigint NOT NULL,
+        is_undated boolean NOT NULL,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
         published_at timestamptz,
@@ -60,9 +61,9 @@ const CREATE: &str = "
 
 const COPY_POSTS: &str = "
     COPY prepnexus_import.posts (row_id, id, slug, adjustments, title, excerpt, content, html, status, author, avatar_url, tags,
-        image_url, meta_description, reading_time_minutes, view_count, created_at, updated_at, published_at, hash)
+        image_url, meta_description, reading_time_minutes, view_count, is_undated, created_at, updated_at, published_at, hash)
     FROM STDIN (FORMAT binary)";
-const POST_TYPES: [Type; 20] = [
+const POST_TYPES: [Type; 21] = [
     Type::INT8,
     Type::INT8,
     Type::TEXT,
@@ -79,6 +80,7 @@ const POST_TYPES: [Type; 20] = [
     Type::TEXT,
     Type::INT4,
     Type::INT8,
+    Type::BOOL,
     Type::TIMESTAMPTZ,
     Type::TIMESTAMPTZ,
     Type::TIMESTAMPTZ,
@@ -240,7 +242,7 @@ async fn copy_posts(
     } in posts
     {
         let adjustments: Vec<&str> = blog.adjustments.iter().map(|a| a.as_str()).collect();
-        let columns: [&(dyn ToSql + Sync); 20] = [
+        let columns: [&(dyn ToSql + Sync); 21] = [
             row_id,
             &blog.id,
             &blog.slug.as_str(),
@@ -257,6 +259,7 @@ async fn copy_posts(
             &blog.meta_description,
             &rendered.reading_time_minutes,
             &blog.view_count,
+            &blog.is_undated,
             &blog.created_at,
             &blog.updated_at,
             &blog.published_at,

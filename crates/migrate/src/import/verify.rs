@@ -1,8 +1,8 @@
 //! Reads back what was imported, as the new schema gives it, and compares each row's hash with that of the old file's row.
 //!
 //! Where the import had a choice, its choice is checked here and the row's own word put in: names are the same that the
-//! server takes for the same, an address is the one that was chosen, and the views of a post that was there before may have
-//! grown.
+//! server takes for the same, and an address is the one that was chosen. Of a post that was there before, views may have grown,
+//! and times that the file does not say are those of then.
 
 use std::pin::pin;
 
@@ -30,7 +30,10 @@ const POSTS: &str = "
         CASE WHEN coalesce(given.number, 0) = coalesce(tagged.number, 0) THEN coalesce(given.names, '{}') END AS tags,
         p.status,
         CASE WHEN present.id IS NOT NULL THEN least(v.view_count, s.view_count) ELSE v.view_count END AS view_count,
-        p.image_url, p.meta_description, p.created_at, p.updated_at, p.published_at
+        p.image_url, p.meta_description,
+        CASE WHEN present.id IS NOT NULL AND s.is_undated THEN s.created_at ELSE p.created_at END AS created_at,
+        CASE WHEN present.id IS NOT NULL AND s.is_undated THEN s.updated_at ELSE p.updated_at END AS updated_at,
+        CASE WHEN present.id IS NOT NULL AND s.is_undated THEN s.published_at ELSE p.published_at END AS published_at
     FROM importable s
     LEFT JOIN posts p ON p.id = s.id
     LEFT JOIN authors a ON a.id = p.author_id

@@ -126,6 +126,31 @@ async fn what_was_imported_and_edited_since_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn what_has_no_date_is_known_again() {
+    let db = TestDb::new().await;
+    let undated = ("created_at", Value::Null);
+    let file = OldFile::of(&[
+        std::slice::from_ref(&undated),
+        &[
+            undated.clone(),
+            ("slug", text("b")),
+            ("status", text("draft")),
+        ],
+        &[undated.clone(), ("slug", text("c"))],
+    ]);
+    imported(&db, &file).await;
+    db.psql("UPDATE posts SET excerpt = 'Edited' WHERE id = 3")
+        .await;
+    let report = lenient(&db, &file).await;
+    let blogs = &report.tables["blogs"];
+    assert_eq!(
+        (blogs.imported, blogs.rejected, report.written_rows),
+        (2, 1, 0)
+    );
+    assert_eq!(report.verified_rows, 2);
+}
+
+#[tokio::test]
 async fn a_number_that_comes_twice_is_the_first_rows() {
     let db = TestDb::new().await;
     let file = OldFile::with(

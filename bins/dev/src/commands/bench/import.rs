@@ -76,6 +76,8 @@ fn measure(session: &Session, rig: &Rig, file: &Path) -> Result<Vec<Row>> {
     let node = rig.stack.primary();
     node.psql("CREATE DATABASE pgloader")?;
     let mut pgloader = child::command("pgloader");
+    // With its 100,000 rows at a time it exhausts its own heap.
+    pgloader.args(["--with", "prefetch rows = 10000"]);
     pgloader.arg(format!("sqlite://{}", file.display()));
     pgloader.arg(format!(
         "postgresql://postgres@{}:{}/pgloader",

@@ -40,6 +40,8 @@ pub struct Blog {
     pub meta_description: Option<String>,
     /// The author's picture.
     pub avatar_url: Option<String>,
+    /// Nothing says when it was written: the times are those of the import.
+    pub is_undated: bool,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it was last changed; not before it was written.
@@ -109,7 +111,8 @@ impl Blog {
         let published_at = record.cell("published_at").date()?;
         let date = record.cell("date").date()?;
         let created_at = record.cell("created_at").date()?;
-        let created_at = created_at.or(date).or(published_at).unwrap_or(now);
+        let written_at = created_at.or(date).or(published_at);
+        let created_at = written_at.unwrap_or(now);
         let updated_at = record.cell("updated_at").date()?.unwrap_or(created_at);
         let (slug, adjustments) = slug(record, &title)?;
         Ok(Self {
@@ -127,6 +130,7 @@ impl Blog {
                 .cell("meta_description")
                 .line(post::MAX_META_DESCRIPTION_LEN)?,
             avatar_url: record.cell("avatar").line(MAX_URL_LEN)?,
+            is_undated: written_at.is_none(),
             created_at,
             // Nothing is changed before it is written: the schema holds to that, the old file need not.
             updated_at: updated_at.max(created_at),
