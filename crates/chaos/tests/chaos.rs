@@ -85,7 +85,7 @@ scenarios! {
     redis
     outage
     precision
-    import
     migrate
+    import
     patroni
 }

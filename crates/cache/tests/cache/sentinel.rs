@@ -36,7 +36,9 @@ async fn until_set(pool: &RedisPool, key: &str) -> Result<()> {
 async fn until_written_to(server: &RedisNode, pool: &RedisPool, key: &str) -> Result<()> {
     until("the new master to be written to", async || {
         let _ = pool.set(key, "value", 600_000).await;
-        Ok(server.cli(&["EXISTS", key])? == "1" && is_master(server)?)
+        // Sentinels hang up on the clients of a server whose role they change.
+        let exists = server.cli(&["EXISTS", key]);
+        Ok(exists.is_ok_and(|exists| exists == "1") && is_master(server).unwrap_or(false))
     })
     .await
 }
@@ -86,6 +88,56 @@ async fn when_the_master_is_killed_the_new_one_is_written_to() -> Result<()> {
     .await?;
     until_set(&pool, "later").await?;
     assert_eq!(new.cli(&["EXISTS", "later", "meanwhile 0"])?, "2");
+    monitor.stop().await;
+    Ok(())
+}
+
+/// How many a sentinel has had.
+fn connections(sentinel: &RedisNode) -> Option<usize> {
+    let stats = sentinel.cli(&["INFO", "stats"]).ok()?;
+    let line = |line: &str| {
+        line.strip_prefix("total_connections_received:")?
+            .trim()
+            .parse()
+            .ok()
+    };
+    stats.lines().find_map(line)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_that_missed_the_fail_over_is_not_believed() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let (pool, _registry, monitor) = monitored(config(&redis))?;
+    let [old, new] = redis.servers();
+    let [first, second, behind] = redis.sentinels();
+    until_set(&pool, "before").await?;
+    // Not frozen: it would find what it missed waiting on its connections.
+    behind.kill()?;
+    first.cli(&["SENTINEL", "FAILOVER", RedisSentinels::MASTER])?;
+    until_written_to(new, &pool, "after").await?;
+    until("the old master to be told", async || {
+        Ok(is_master(old).is_ok_and(|is_master| !is_master))
+    })
+    .await?;
+    until_set(&pool, "heard of it").await?;
+    // The old one is a master again, and nobody is left to tell it, nor the sentinel, that there is another one.
+    first.freeze();
+    second.freeze();
+    old.cli(&["REPLICAOF", "NO", "ONE"])?;
+    new.kill()?;
+    behind.start()?;
+    let mut looked = Vec::new();
+    until("it to be asked, again and again", async || {
+        let taken = pool.set("lost", "x", 600_000).await;
+        assert!(taken.is_err(), "the old master was believed");
+        // Nobody connects to it but the pool, and this for the count itself.
+        looked.extend(connections(behind));
+        let pools = looked.first().zip(looked.last());
+        let pools = pools.map_or(0, |(first, last)| 1 + last - first - looked.len());
+        Ok(pools > 5)
+    })
+    .await?;
+    assert!(is_master(old)?, "it believes that it is one");
     monitor.stop().await;
     Ok(())
 }
