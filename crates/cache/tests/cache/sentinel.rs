@@ -143,6 +143,41 @@ async fn a_sentinel_that_missed_the_fail_over_is_not_believed() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_that_were_set_up_anew_are_believed() -> Result<()> {
+    let redis = RedisSentinels::start()?;
+    let (pool, _registry, monitor) = monitored(config(&redis))?;
+    let [old, new] = redis.servers();
+    until_set(&pool, "before").await?;
+    redis.sentinels()[0].cli(&["SENTINEL", "FAILOVER", RedisSentinels::MASTER])?;
+    until_written_to(new, &pool, "after").await?;
+    until("the old master to be told", async || {
+        Ok(is_master(old).is_ok_and(|is_master| !is_master))
+    })
+    .await?;
+    until_set(&pool, "heard of it").await?;
+    // All forget before one learns anew: they would tell each other. Now they count from nothing again.
+    for sentinel in redis.sentinels() {
+        sentinel.cli(&["SENTINEL", "REMOVE", RedisSentinels::MASTER])?;
+    }
+    let port = new.port().to_string();
+    for sentinel in redis.sentinels() {
+        sentinel.cli(&[
+            "SENTINEL",
+            "MONITOR",
+            RedisSentinels::MASTER,
+            "127.0.0.1",
+            &port,
+            "2",
+        ])?;
+    }
+    new.cli(&["CLIENT", "KILL", "TYPE", "normal"])?;
+    until_set(&pool, "later").await?;
+    assert_eq!(new.cli(&["EXISTS", "later"])?, "1");
+    monitor.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_master_is_frozen_the_new_one_is_written_to_and_nobody_waits_long() -> Result<()> {
     let redis = RedisSentinels::start()?;
     let (pool, _registry, monitor) = monitored(config(&redis))?;

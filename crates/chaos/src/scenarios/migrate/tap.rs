@@ -44,7 +44,6 @@ impl Tap {
     /// Stops at the statement of that number, from 1.
     pub(super) fn start(server: SocketAddr, stop_at: u32, moment: Moment) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let (sender, reached) = channel();
         let watch = Arc::new(Watch {
@@ -56,11 +55,12 @@ impl Tap {
         let over = Arc::new(AtomicBool::new(false));
         let (is_over, joined) = (Arc::clone(&over), Arc::clone(&watch));
         thread::spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
-                match listener.accept() {
-                    Ok((client, _)) => join(client, server, &joined),
-                    // Nobody is there yet.
-                    Err(_) => thread::sleep(Duration::from_millis(1)),
+            for client in listener.incoming() {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                if let Ok(client) = client {
+                    join(client, server, &joined);
                 }
             }
         });
@@ -92,13 +92,14 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
+        // Who waits for a client is given one, and sees that it is over.
+        let _woken = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
 /// Joins a client and the server, until one of them goes.
 fn join(client: TcpStream, server: SocketAddr, watch: &Arc<Watch>) {
     let both = || -> io::Result<[TcpStream; 4]> {
-        client.set_nonblocking(false)?;
         let server = TcpStream::connect(server)?;
         Ok([client.try_clone()?, server.try_clone()?, client, server])
     };
