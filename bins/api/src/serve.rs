@@ -13,7 +13,7 @@ use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::{CacheSettings, HttpSettings};
 use prepnexus_storage::{Cluster, ClusterConfig};
-use prepnexus_web::{AppState, Listeners, WebConfig};
+use prepnexus_web::{AppState, Instruments, Listeners, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::schema;
@@ -48,8 +48,11 @@ async fn serve(
     // First of all, so that a port that is taken is all there is to say.
     let config = Arc::new(web_config(http));
     let listeners = Listeners::bind(&config)?;
-    let recorder = prepnexus_web::metric::recorder();
-    let prometheus = recorder.handle();
+    let Instruments {
+        recorder,
+        prometheus,
+        recent,
+    } = Instruments::default();
     metrics::set_global_recorder(recorder).context("a metrics recorder is installed already")?;
     describe_metrics();
 
@@ -85,6 +88,7 @@ async fn serve(
         registry,
         errors: Arc::new(ErrorLog::new(clock, ERROR_GROUPS)),
         prometheus,
+        recent,
         version: env!("CARGO_PKG_VERSION"),
         started,
         draining: Arc::default(),

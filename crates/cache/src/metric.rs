@@ -73,6 +73,8 @@ pub fn describe_metrics() {
         STALE,
         "Answers that may have been outdated, and were marked stale"
     );
+    // What is first counted when it happens would not be seen to grow.
+    metrics::counter!(STALE).absolute(0);
     metrics::describe_gauge!(
         BREAKER_STATE,
         "The breaker in front of Redis: 0 closed, 1 half-open, 2 open"

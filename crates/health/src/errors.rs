@@ -6,8 +6,10 @@
 //! - Memory is bounded: at most `capacity` groups, the least recently seen leaving first, and no
 //!   text longer than [`MAX_TEXT_BYTES`]. Fingerprints longer than that are cut, and then group
 //!   by what is left.
-//! - The fingerprint comes from the caller and must be stable: a place in the code or the shape of a
-//!   message, never one with a request's own values in it, and never a secret.
+//! - The fingerprint is the place, which the caller names and which must be stable, and the error's text without its numbers.
+//! - No value that a person wrote is kept: neither in the sample nor in the fingerprint.
+
+mod impersonal;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +19,7 @@ use jiff::Timestamp;
 use prepnexus_domain::Clock;
 use serde::Serialize;
 
+use self::impersonal::{impersonal, shape};
 use crate::metric;
 
 /// No fingerprint or sample is longer than this.
@@ -35,8 +38,29 @@ pub struct TrackedError {
     pub first_seen: Timestamp,
     /// The latest.
     pub last_seen: Timestamp,
-    /// The text of the latest.
+    /// The text of the latest, without what a person wrote.
     pub sample: String,
+    /// The request of the latest, if it was one's: to be looked up in the log.
+    pub request_id: Option<String>,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Occurrence<'a> {
+    /// The stable code, as in problem documents.
+    pub code: &'static str,
+    /// Where: a route, a task. Not a request's own path.
+    pub place: &'a str,
+    /// What happened, in words for an operator.
+    pub text: &'a str,
+    /// The request that met it.
+    pub request_id: Option<&'a str>,
+}
+
+/// Shows that code's count as zero until the first is tracked: what is first counted when it happens would not be seen to
+/// grow. To be called once a recorder is installed.
+pub fn count_from_zero(code: &'static str) {
+    metrics::counter!(metric::ERRORS, "code" => code).absolute(0);
 }
 
 /// The groups seen lately.
@@ -71,11 +95,14 @@ impl ErrorLog {
     }
 
     /// Tracks one error, and counts it.
-    pub fn record(&self, code: &'static str, fingerprint: &str, sample: impl Into<String>) {
+    pub fn record(&self, occurrence: Occurrence<'_>) {
+        let code = occurrence.code;
         metrics::counter!(metric::ERRORS, "code" => code).increment(1);
         let now = self.clock.now();
-        let sample = shortened(sample.into());
-        let key = (code, shortened(fingerprint.to_owned()));
+        let sample = shortened(impersonal(occurrence.text));
+        let fingerprint = shortened(format!("{}: {}", occurrence.place, shape(&sample)));
+        let request_id = occurrence.request_id.map(|id| shortened(id.to_owned()));
+        let key = (code, fingerprint);
         let mut groups = self.lock();
         groups.recorded += 1;
         let recorded = groups.recorded;
@@ -83,6 +110,7 @@ impl ErrorLog {
             group.error.count += 1;
             group.error.last_seen = now;
             group.error.sample = sample;
+            group.error.request_id = request_id;
             group.last_recorded = recorded;
             return;
         }
@@ -96,6 +124,7 @@ impl ErrorLog {
             first_seen: now,
             last_seen: now,
             sample,
+            request_id,
         };
         groups.by_key.insert(
             key,

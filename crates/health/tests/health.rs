@@ -8,5 +8,7 @@ mod clock;
 mod errors;
 #[path = "health/properties.rs"]
 mod properties;
+#[path = "health/recent.rs"]
+mod recent;
 #[path = "health/registry.rs"]
 mod registry;

@@ -4,14 +4,15 @@ mod handles;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-pub(crate) use self::handles::{Routes, Waits, query};
+pub(crate) use self::handles::{Routes, Waits, query, rows};
 
 use crate::{
     node::Node,
-    topology::{NodeView, Role, Topology},
+    topology::{NodeState, NodeView, Role, Topology},
 };
 
 const QUERY: &str = "prepnexus_db_query_duration_seconds";
+const ROWS: &str = "prepnexus_db_query_rows_total";
 const WAIT: &str = "prepnexus_db_pool_wait_seconds";
 const ROUTE: &str = "prepnexus_db_route_total";
 const FAILOVERS: &str = "prepnexus_db_failovers_total";
@@ -19,12 +20,15 @@ const COMMIT_UNKNOWN: &str = "prepnexus_db_commit_unknown_total";
 const RETRIES: &str = "prepnexus_db_transaction_retries_total";
 const READ_RETRIES: &str = "prepnexus_db_read_retries_total";
 const NODE_UP: &str = "prepnexus_db_node_up";
+const NODE_FENCED: &str = "prepnexus_db_node_fenced";
 const LAG_SECONDS: &str = "prepnexus_db_replication_lag_seconds";
 const LAG_BYTES: &str = "prepnexus_db_replication_lag_bytes";
 const BREAKER: &str = "prepnexus_db_breaker_state";
 /// By the contract under the name of who needs it.
 pub(crate) const FEED_AGE: &str = "prepnexus_cache_feed_age_seconds";
 const CONNECTIONS: &str = "prepnexus_db_pool_connections";
+const MAX_CONNECTIONS: &str = "prepnexus_db_pool_max_connections";
+const CERTIFICATE_EXPIRY: &str = "prepnexus_db_certificate_expiry_timestamp_seconds";
 
 /// Tells the installed recorder what the metrics mean. Call it once, after installing one and before
 /// [`Cluster::start`](crate::Cluster::start).
@@ -33,6 +37,10 @@ pub fn describe_metrics() {
         QUERY,
         Unit::Seconds,
         "Time of a named query, by the role of the node"
+    );
+    describe_counter!(
+        ROWS,
+        "Rows that a named query gave or changed, by the role of the node"
     );
     describe_histogram!(
         WAIT,
@@ -45,6 +53,10 @@ pub fn describe_metrics() {
     describe_counter!(RETRIES, "Transactions begun again after a passing fault");
     describe_counter!(READ_RETRIES, "Reads begun again on another node");
     describe_gauge!(NODE_UP, "1 while the node answers and may be used");
+    describe_gauge!(
+        NODE_FENCED,
+        "1 while the node answers and must not be used: of another cluster, or a former primary"
+    );
     describe_gauge!(
         LAG_SECONDS,
         Unit::Seconds,
@@ -62,6 +74,12 @@ pub fn describe_metrics() {
         "Age of the moment up to which all changes are known"
     );
     describe_gauge!(CONNECTIONS, "Connections of the pool, by state");
+    describe_gauge!(MAX_CONNECTIONS, "The most connections the pool may have");
+    describe_gauge!(
+        CERTIFICATE_EXPIRY,
+        Unit::Seconds,
+        "When the certificate ends that the server presented last, in seconds since 1970"
+    );
     counter!(FAILOVERS).absolute(0);
     counter!(COMMIT_UNKNOWN).absolute(0);
 }
@@ -82,6 +100,11 @@ pub(crate) fn read_retry() {
     counter!(READ_RETRIES).increment(1);
 }
 
+/// The certificate that the server of that name presents ends then, in seconds since 1970.
+pub(crate) fn certificate_expiry(host: &str, end: f64) {
+    gauge!(CERTIFICATE_EXPIRY, "host" => host.to_owned()).set(end);
+}
+
 /// Sets all gauges from one view of the cluster, and tells what was counted since the last.
 #[expect(
     clippy::cast_precision_loss,
@@ -94,6 +117,8 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
             gauge!(NODE_UP, "node" => node.label.clone(), "role" => role.as_str())
                 .set(f64::from(u8::from(up)));
         }
+        let fenced = matches!(view.state, NodeState::Fenced);
+        gauge!(NODE_FENCED, "node" => node.label.clone()).set(f64::from(u8::from(fenced)));
         // Unknown is not zero: a dead replica has no lag to speak of.
         let seconds = view.lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
         gauge!(LAG_SECONDS, "node" => node.label.clone()).set(seconds);
@@ -102,6 +127,7 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
         gauge!(BREAKER, "node" => node.label.clone()).set(node.breaker.state().as_metric());
         node.waits.tell(&node.label);
         let pool = node.pool.status();
+        gauge!(MAX_CONNECTIONS, "node" => node.label.clone()).set(pool.max as f64);
         for (state, count) in [
             ("idle", pool.idle),
             ("in_use", pool.in_use),
@@ -113,5 +139,5 @@ pub(crate) fn topology(topology: &Topology, nodes: &[std::sync::Arc<Node>]) {
 }
 
 fn is_up(view: &NodeView) -> bool {
-    matches!(view.state, crate::topology::NodeState::Up)
+    matches!(view.state, NodeState::Up)
 }

@@ -4,6 +4,8 @@
 //! `prefer` and `require` encrypt without knowing to whom, as libpq does without a root
 //! certificate.
 
+mod expiry;
+
 use std::sync::Arc;
 
 use rustls::{
@@ -18,6 +20,7 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::expiry::NotesExpiry;
 use crate::{
     config::{ClusterConfig, SslMode},
     error::Error,
@@ -33,8 +36,13 @@ pub(crate) fn connector(config: &ClusterConfig) -> Result<MakeRustlsConnect, Err
         Some(path) => Some(read_roots(path)?),
         None => None,
     };
-    let client = match (config.ssl_mode, roots) {
-        (SslMode::VerifyFull, Some(roots)) => builder.with_root_certificates(roots),
+    let by_chain = |roots| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(Error::tls)
+    };
+    let verifier: Arc<dyn ServerCertVerifier> = match (config.ssl_mode, roots) {
+        (SslMode::VerifyFull, Some(roots)) => by_chain(roots)?,
         (SslMode::VerifyFull | SslMode::VerifyCa, None) => {
             return Err(Error::Config(
                 "ssl_root_cert is required to verify the server".into(),
@@ -43,21 +51,17 @@ pub(crate) fn connector(config: &ClusterConfig) -> Result<MakeRustlsConnect, Err
         (mode, roots) => {
             let chain = match roots {
                 // As in libpq, `require` with a root certificate verifies it.
-                Some(roots) if matches!(mode, SslMode::VerifyCa | SslMode::Require) => Some(
-                    WebPkiServerVerifier::builder_with_provider(
-                        Arc::new(roots),
-                        Arc::clone(&provider),
-                    )
-                    .build()
-                    .map_err(Error::tls)?,
-                ),
+                Some(roots) if matches!(mode, SslMode::VerifyCa | SslMode::Require) => {
+                    Some(by_chain(roots)?)
+                }
                 _ => None,
             };
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyName { chain, provider }))
+            Arc::new(AnyName { chain, provider })
         }
     };
+    let client = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(NotesExpiry(verifier)));
     Ok(MakeRustlsConnect::new(client.with_no_client_auth()))
 }
 

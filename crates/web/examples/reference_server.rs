@@ -23,7 +23,7 @@ use prepnexus_content::{CacheConfig, Content};
 use prepnexus_domain::{AuthorRef, Clock, ContentFormat, Post, PostSummary, SystemClock, TagRef};
 use prepnexus_health::{ErrorLog, Registry};
 use prepnexus_storage::{Cluster, ClusterConfig, NodeAddr, Secret};
-use prepnexus_web::{AppState, Listeners, Route, Server, WebConfig};
+use prepnexus_web::{AppState, Instruments, Listeners, Route, Server, WebConfig};
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio_postgres::{NoTls, Row};
@@ -227,9 +227,8 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
         database: setup.database.clone(),
         ..ClusterConfig::default()
     })?;
-    let recorder = prepnexus_web::metric::recorder();
-    let prometheus = recorder.handle();
-    metrics::set_global_recorder(recorder)?;
+    let instruments = Instruments::default();
+    metrics::set_global_recorder(instruments.recorder)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = WebConfig {
         port: setup.service_port,
@@ -239,7 +238,8 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
         content: Content::new(cluster, None, Arc::clone(&clock), CacheConfig::default()),
         registry: Arc::new(Registry::new(Arc::clone(&clock))),
         errors: Arc::new(ErrorLog::new(clock, 1)),
-        prometheus,
+        prometheus: instruments.prometheus,
+        recent: instruments.recent,
         version: "",
         started: Instant::now(),
         draining: Arc::default(),

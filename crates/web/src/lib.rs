@@ -15,6 +15,7 @@ mod state;
 
 pub use config::WebConfig;
 pub use http::methods::Route;
+pub use metric::Instruments;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
 pub use server::{Listeners, Server, StartError};

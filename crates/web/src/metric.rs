@@ -1,16 +1,27 @@
 //! The metrics of this crate, and the recorder that keeps all of them.
 
-use std::{cell::RefCell, collections::HashMap, time::Duration};
+pub(crate) mod process;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use actix_web::http::Method;
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
     gauge, histogram,
 };
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_exporter_prometheus::{
+    Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use prepnexus_health::{Recent, errors, recent::Beside};
 
-const REQUESTS: &str = "prepnexus_http_requests_total";
-const DURATION: &str = "prepnexus_http_request_duration_seconds";
+use crate::problem::Code;
+
+pub(crate) const REQUESTS: &str = "prepnexus_http_requests_total";
+pub(crate) const DURATION: &str = "prepnexus_http_request_duration_seconds";
 const SHED: &str = "prepnexus_http_shed_total";
 const IN_FLIGHT: &str = "prepnexus_http_in_flight";
 
@@ -19,13 +30,43 @@ const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// A recorder for all metrics of the service. The binary installs it, before a server is started: a library keeps no global.
-#[must_use]
-pub fn recorder() -> PrometheusRecorder {
-    PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
-        .expect("there are buckets")
-        .build_recorder()
+/// What other crates record under these names is part of what `/api/monitoring/performance` tells.
+pub(crate) const QUERY_DURATION: &str = "prepnexus_db_query_duration_seconds";
+pub(crate) const QUERY_ROWS: &str = "prepnexus_db_query_rows_total";
+pub(crate) const CACHE_REQUESTS: &str = "prepnexus_cache_requests_total";
+
+/// The metrics whose last minutes are kept.
+const RECENT: &[&str] = &[
+    REQUESTS,
+    DURATION,
+    QUERY_DURATION,
+    QUERY_ROWS,
+    CACHE_REQUESTS,
+];
+
+/// Where all metrics of the service go.
+pub struct Instruments {
+    /// To be installed by the binary before a server is started: a library keeps no global.
+    pub recorder: Beside<PrometheusRecorder>,
+    /// Renders the metrics.
+    pub prometheus: PrometheusHandle,
+    /// The last minutes of some.
+    pub recent: Recent,
+}
+
+impl Default for Instruments {
+    fn default() -> Self {
+        let exported = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS)
+            .expect("there are buckets")
+            .build_recorder();
+        let recent = Recent::new(RECENT, Instant::now());
+        Self {
+            prometheus: exported.handle(),
+            recorder: recent.beside(exported),
+            recent,
+        }
+    }
 }
 
 /// Tells the installed recorder what the metrics mean. Call it once, after installing one.
@@ -38,6 +79,13 @@ pub fn describe_metrics() {
     );
     describe_counter!(SHED, "Requests refused because too much is asked at once");
     describe_gauge!(IN_FLIGHT, "Requests being worked on");
+    process::describe();
+    // What is first counted when it happens would not be seen to grow.
+    counter!(SHED, "reason" => "database").absolute(0);
+    let is_tracked = |code: &&Code| code.status().is_server_error();
+    for code in Code::ALL.iter().filter(is_tracked) {
+        errors::count_from_zero(code.as_str());
+    }
 }
 
 /// Counts one request as being worked on until it is dropped.

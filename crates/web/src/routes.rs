@@ -50,7 +50,17 @@ pub(crate) fn admin(config: &mut ServiceConfig) {
         .service(Path::new("/metrics").get(monitoring::metrics).build())
         .service(
             Path::new("/api/monitoring/database/health")
-                .get(monitoring::database_health)
+                .get(monitoring::database::database_health)
+                .build(),
+        )
+        .service(
+            Path::new("/api/monitoring/performance")
+                .get(monitoring::performance::performance)
+                .build(),
+        )
+        .service(
+            Path::new("/api/monitoring/errors")
+                .get(monitoring::errors::tracked_errors)
                 .build(),
         );
 }

@@ -1,6 +1,11 @@
 //! The listeners, from bind to graceful end.
 
-use std::{io, net::SocketAddr, net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     App, HttpServer,
@@ -8,11 +13,13 @@ use actix_web::{
     middleware::from_fn,
     web::{self, ServiceConfig},
 };
+use metrics_exporter_prometheus::PrometheusHandle;
+use prepnexus_health::Recent;
 use tokio::task::JoinHandle;
 
-use crate::{config::WebConfig, http::observe, routes, state::AppState};
+use crate::{config::WebConfig, http::observe, metric::process, routes, state::AppState};
 
-/// Histograms are emptied into their buckets at least this often.
+/// Histograms are emptied into their buckets at least this often; what the last minutes were is known to this precision.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A server that listens.
@@ -108,13 +115,7 @@ impl Listeners {
             };
             serve(listener, address, 1, parts)?;
         }
-        let prometheus = state.prometheus.clone();
-        let upkeep = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(UPKEEP_INTERVAL).await;
-                prometheus.run_upkeep();
-            }
-        });
+        let upkeep = tokio::spawn(keep_up(state.prometheus.clone(), state.recent.clone()));
         Ok(Server {
             handles,
             tasks,
@@ -154,6 +155,16 @@ impl Server {
         }
         self.upkeep.abort();
         let _ended = self.upkeep.await;
+    }
+}
+
+/// What the instruments need now and then.
+async fn keep_up(prometheus: PrometheusHandle, recent: Recent) {
+    loop {
+        process::tell();
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        prometheus.run_upkeep();
+        recent.tick(Instant::now());
     }
 }
 

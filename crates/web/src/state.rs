@@ -10,7 +10,7 @@ use std::{
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use prepnexus_content::{Content, Deadline};
-use prepnexus_health::{ErrorLog, Registry};
+use prepnexus_health::{ErrorLog, Recent, Registry};
 
 use crate::config::WebConfig;
 
@@ -25,6 +25,8 @@ pub struct AppState {
     pub errors: Arc<ErrorLog>,
     /// Renders the metrics.
     pub prometheus: PrometheusHandle,
+    /// The last minutes of those that tell how fast it is.
+    pub recent: Recent,
     /// What `/health` says the version is.
     pub version: &'static str,
     /// When the process began.

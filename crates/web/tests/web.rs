@@ -42,6 +42,8 @@ mod list;
 mod methods;
 #[path = "web/metrics.rs"]
 mod metrics;
+#[path = "web/monitoring.rs"]
+mod monitoring;
 #[path = "web/outage.rs"]
 mod outage;
 #[path = "web/pages.rs"]

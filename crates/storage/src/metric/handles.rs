@@ -9,7 +9,7 @@ use std::{
 
 use metrics::{Counter, Histogram, counter, histogram};
 
-use super::{QUERY, ROUTE, WAIT};
+use super::{QUERY, ROUTE, ROWS, WAIT};
 use crate::{router::Reason, topology::Role};
 
 const ROLES: usize = 3;
@@ -55,6 +55,11 @@ impl Waits {
         self.histogram
             .get_or_init(|| histogram!(WAIT, "node" => node.to_owned()))
     }
+}
+
+/// The rows that a named statement gives or changes on a node in that role. To be kept, as the times.
+pub(crate) fn rows(name: &'static str, role: Role) -> Counter {
+    counter!(ROWS, "query" => name, "node_role" => role.as_str())
 }
 
 /// The times that a named statement takes on a node in that role. To be kept: this is the look-up.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use metrics::Histogram;
+use metrics::{Counter, Histogram};
 use tokio_postgres::Statement;
 
 /// A statement that is known by name.
@@ -18,6 +18,8 @@ pub(crate) struct Named {
     pub(crate) statement: Option<Statement>,
     /// Of the time it takes.
     pub(crate) time: Histogram,
+    /// Of the rows it gives or changes.
+    pub(crate) rows: Counter,
 }
 
 /// The statements of one session, by their texts.

@@ -30,15 +30,17 @@ impl ReadConn {
         params: &Params<'_>,
     ) -> Result<u64, Error> {
         let (known, session) = (self.known(sql).await?, self.session());
-        if let Some(statement) = &known.statement {
+        let rows = if let Some(statement) = &known.statement {
             let params = for_driver(params);
             self.run(&known, pin!(session.execute(statement, &params)))
-                .await
+                .await?
         } else {
             let params = with_types(params);
             self.run(&known, pin!(session.execute_typed(sql, &params)))
-                .await
-        }
+                .await?
+        };
+        known.rows.increment(rows);
+        Ok(rows)
     }
 
     /// The rows of `sql`, and its name.
@@ -57,6 +59,7 @@ impl ReadConn {
             self.run(&known, pin!(session.query_typed(sql, &params)))
                 .await?
         };
+        known.rows.increment(rows.len() as u64);
         self.note_seen(rows.first());
         Ok((rows, known.name))
     }
@@ -93,6 +96,7 @@ impl ReadConn {
             name,
             statement: None,
             time: metric::query(metered_as, self.role),
+            rows: metric::rows(metered_as, self.role),
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use prepnexus_devstack::{PgNode, Stack};
 use prepnexus_storage::{Cluster, ClusterConfig, Error, Freshness, SslMode};
 use prepnexus_testkit::{TestDb, wait_until};
@@ -148,4 +149,21 @@ async fn authorities_that_cannot_be_read_are_refused_at_the_start() {
         let error = Cluster::start(&config).unwrap_err();
         assert!(matches!(error, Error::Config(_)), "{error}");
     }
+}
+
+#[tokio::test]
+async fn when_the_servers_certificate_ends_can_be_scraped() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let scraped = recorder.handle();
+    // Of this test's one thread: everything runs on it.
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let authority = Authority::new();
+    let (_stack, db) = encrypted(&authority).await;
+    let outcome = connect(by(&db, NAME, SslMode::Require, None)).await;
+    assert!(matches!(outcome, Ok(true)), "{outcome:?}");
+    let end = CertificateParams::default().not_after.unix_timestamp();
+    let line =
+        format!("prepnexus_db_certificate_expiry_timestamp_seconds{{host=\"{NAME}\"}} {end}");
+    let scraped = scraped.render();
+    assert!(scraped.contains(&line), "{line}: {scraped}");
 }

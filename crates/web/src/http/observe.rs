@@ -14,6 +14,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use prepnexus_health::Occurrence;
 use tracing::Instrument;
 
 use crate::{
@@ -99,7 +100,12 @@ fn explain<B: MessageBody + 'static>(
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
         let route = Route::of(response.request());
-        state.errors.record(problem.code.as_str(), route, internal);
+        state.errors.record(Occurrence {
+            code: problem.code.as_str(),
+            place: route,
+            text: internal,
+            request_id: Some(id),
+        });
     }
     let body = problem.to_json(id);
     response.map_body(|head, _| {

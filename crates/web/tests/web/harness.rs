@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
 use prepnexus_content::{CacheConfig, Content, HealthWatch};
 use prepnexus_domain::{Clock, Role, SystemClock};
-use prepnexus_health::{ErrorLog, Registry};
+use prepnexus_health::{ErrorLog, Recent, Registry};
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_testkit::{TestDb, wait_until};
-use prepnexus_web::{AppState, Server, WebConfig};
+use prepnexus_web::{AppState, Instruments, Server, WebConfig};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -55,18 +55,17 @@ impl Clock for TestClock {
 }
 
 /// The recorder of the whole process: metrics go to one place, whoever's they are.
-fn prometheus() -> PrometheusHandle {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+fn instruments() -> (PrometheusHandle, Recent) {
+    static HANDLES: OnceLock<(PrometheusHandle, Recent)> = OnceLock::new();
     let install = || {
-        let recorder = prepnexus_web::metric::recorder();
-        let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).unwrap();
+        let instruments = Instruments::default();
+        metrics::set_global_recorder(instruments.recorder).unwrap();
         prepnexus_web::metric::describe_metrics();
         prepnexus_storage::describe_metrics();
         prepnexus_health::describe_metrics();
-        handle
+        (instruments.prometheus, instruments.recent)
     };
-    HANDLE.get_or_init(install).clone()
+    HANDLES.get_or_init(install).clone()
 }
 
 /// The limits that no busy machine exceeds.
@@ -111,6 +110,8 @@ impl Api {
     pub(crate) fn on(cluster: &ClusterConfig, config: WebConfig) -> Self {
         let now = SystemClock.now();
         let clock = Arc::new(TestClock(Mutex::new(now)));
+        // Before all that counts with it.
+        let (prometheus, recent) = instruments();
         block_on(async {
             let dyn_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
             let cluster = Cluster::start(cluster).unwrap();
@@ -126,7 +127,8 @@ impl Api {
                 content: content.clone(),
                 registry,
                 errors: Arc::new(ErrorLog::new(dyn_clock, 100)),
-                prometheus: prometheus(),
+                prometheus,
+                recent,
                 version: "1.2.3",
                 started: Instant::now(),
                 draining: Arc::default(),
