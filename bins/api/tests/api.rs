@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+#[path = "api/alerts.rs"]
+mod alerts;
 #[path = "api/keys.rs"]
 mod keys;
 #[path = "api/logs.rs"]
 mod logs;
 #[path = "api/process.rs"]
 mod process;
+#[path = "api/prometheus.rs"]
+mod prometheus;
 #[path = "api/schema.rs"]
 mod schema;
+#[path = "api/scraped.rs"]
+mod scraped;
 #[path = "api/serve.rs"]
 mod serve;
 #[path = "api/settings.rs"]

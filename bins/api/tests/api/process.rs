@@ -1,7 +1,7 @@
 //! The binary as a process: its settings, its output, its end.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -163,12 +163,11 @@ impl Served {
 
     /// Status and body.
     pub(crate) fn get(&self, target: &str) -> (u16, String) {
-        let request = format!("GET {target} HTTP/1.0\r\n\r\n");
-        ask(self.port, &request)
+        get(self.port, target).unwrap()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        connect(self.port)
+        connect(self.port).unwrap()
     }
 
     pub(crate) fn terminate(&self) {
@@ -199,27 +198,40 @@ impl Drop for Served {
     }
 }
 
-pub(crate) fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
 /// One request over a connection of its own.
 pub(crate) fn ask(port: u16, request: &str) -> (u16, String) {
-    let mut stream = connect(port);
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    exchange(port, request).unwrap()
 }
 
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+/// Status and body, if somebody listens there.
+pub(crate) fn get(port: u16, target: &str) -> io::Result<(u16, String)> {
+    exchange(port, &format!("GET {target} HTTP/1.0\r\n\r\n"))
+}
+
+fn connect(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn exchange(port: u16, request: &str) -> io::Result<(u16, String)> {
+    let mut stream = connect(port)?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Ok((status, body.to_owned()))
+}
+
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    within(PATIENCE, what, condition);
+}
+
+pub(crate) fn within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,0 +1,245 @@
+//! The alerts of `deploy/prometheus`, by the tools that will read them, and with the faults they are about.
+
+use std::{
+    fs,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use prepnexus_devstack::{Proxy, Stack, StackConfig};
+use prepnexus_testkit::TestDb;
+
+use crate::{
+    process::{PATIENCE, Served, api, ask, eventually, run, within},
+    prometheus::{Prometheus, repository},
+};
+
+/// Runs a checker of Debian's, and demands that it is content.
+fn is_content(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn promtool_and_amtool_accept_rules_examples_and_tests() {
+    let deploy = repository("deploy");
+    let promtool = || {
+        let mut command = Command::new("promtool");
+        command.current_dir(deploy.join("prometheus"));
+        command
+    };
+    is_content(promtool().args(["check", "rules", "rules/alerts.yml", "rules/recording.yml"]));
+    is_content(promtool().args(["check", "config", "prometheus.example.yml"]));
+    is_content(promtool().args(["test", "rules", "tests/alerts.yml"]));
+    let example = deploy.join("alertmanager/alertmanager.example.yml");
+    is_content(Command::new("amtool").arg("check-config").arg(example));
+}
+
+/// How often `alert` is expected to fire, and to be silent, in the tests of the rules.
+fn expectations(tests: &str, alert: &str) -> (usize, usize) {
+    let name = format!("alertname: {alert}");
+    let lines: Vec<&str> = tests.lines().map(str::trim).collect();
+    let next = lines.windows(2).filter(|pair| pair[0] == name);
+    let expected: Vec<_> = next.map(|pair| pair[1]).collect();
+    let count = |what| expected.iter().filter(|line| **line == what).count();
+    (count("exp_alerts:"), count("exp_alerts: []"))
+}
+
+#[test]
+fn each_alert_is_tested_both_ways_and_has_a_section_in_the_runbook() {
+    let read = |path| fs::read_to_string(repository(path)).unwrap();
+    let tests = read("deploy/prometheus/tests/alerts.yml");
+    let runbook = read("docs/RUNBOOK.md");
+    let rules = read("deploy/prometheus/rules/alerts.yml");
+    let alerts: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(alerts.len() > 15, "{alerts:?}");
+    for alert in &alerts {
+        let (fires, silent) = expectations(&tests, alert);
+        assert!(
+            fires > 0 && silent > 0,
+            "{alert}: {fires} firing, {silent} silent"
+        );
+        let anchor = format!("runbook: docs/RUNBOOK.md#{}\n", alert.to_lowercase());
+        assert_eq!(rules.matches(&anchor).count(), 1, "{anchor}");
+        assert!(runbook.contains(&format!("\n## {alert}\n")), "{alert}");
+    }
+    let sections = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    for section in sections {
+        assert!(alerts.contains(&section), "{section} is no alert");
+    }
+}
+
+/// A process over a primary, a replica behind a proxy, and Redis, and what watches it.
+struct Watched {
+    stack: Stack,
+    db: TestDb,
+    to_replica: Proxy,
+    served: Served,
+    prometheus: Prometheus,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Few connections, so that they can all be in use.
+const POOL: usize = 3;
+
+impl Watched {
+    fn start() -> Self {
+        let stack = Stack::start(StackConfig {
+            replicas: 1,
+            redis: true,
+            durable: true,
+            ..StackConfig::for_tests()
+        })
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let db = runtime.unwrap().block_on(TestDb::on(&stack));
+        stack
+            .replica(0)
+            .wait_caught_up_with(stack.primary())
+            .unwrap();
+        let to_replica = Proxy::start(stack.replica(0).addr()).unwrap();
+        let mut command = api(&db);
+        command
+            .env("DB_HOST", "127.0.0.1")
+            .env(
+                "DB_PORT",
+                format!("{},{}", stack.primary().port(), to_replica.addr().port()),
+            )
+            .env("DB_POOL_SIZE", POOL.to_string())
+            .env("DB_PROBE_TIMEOUT", "1s")
+            .env("REDIS_PORT", stack.redis().port().to_string());
+        let served = Served::start(command);
+        served.wait_until_ready();
+        let prometheus = Prometheus::watching(served.port);
+        let watched = Self {
+            stack,
+            db,
+            to_replica,
+            served,
+            prometheus,
+        };
+        let is_quiet = || watched.prometheus.firing().is_empty();
+        eventually("no alert at first", is_quiet);
+        watched
+    }
+
+    fn psql(&self, sql: &str) {
+        self.stack
+            .primary()
+            .psql_db(self.db.database(), sql)
+            .unwrap();
+    }
+
+    /// The alert fires once `fault` is there, and not any more when `mended`.
+    fn told(&self, alert: &str, fault: impl FnOnce(), mended: impl FnOnce()) {
+        assert!(
+            !self.prometheus.fires(alert),
+            "{alert} fires before there is a reason"
+        );
+        fault();
+        eventually(alert, || self.prometheus.fires(alert));
+        mended();
+        eventually(&format!("the end of {alert}"), || {
+            !self.prometheus.fires(alert)
+        });
+    }
+
+    /// As [`Watched::told`], for as long as somebody holds a lock on `table` that nobody else gets past.
+    fn told_while_locked(&self, table: &str, alert: &str, meanwhile: impl Fn() + Sync) {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let lock =
+                format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)");
+            let holder = scope.spawn(move || {
+                // Ended from outside.
+                let _ended = self.stack.primary().psql_db(self.db.database(), &lock);
+            });
+            let busy = scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    meanwhile();
+                }
+            });
+            let end = || {
+                is_over.store(true, Ordering::Relaxed);
+                self.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
+            };
+            self.told(alert, || {}, end);
+            holder.join().unwrap();
+            busy.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn faults_are_told_by_their_alerts_and_their_end_as_well() {
+    let watched = Watched::start();
+    let made = run(api(&watched.db).args(["keys", "create", "--role", "author", "--name", "A"]));
+    let key = made.stdout.trim();
+    let write = |title: &str| {
+        let body = format!(r#"{{"title":"{title}","content":"Some."}}"#);
+        let length = body.len();
+        let request = format!(
+            "POST /api/v1/posts HTTP/1.0\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        ask(watched.served.port, &request).0
+    };
+    assert_eq!(write("All is well"), 201);
+
+    // A defect: a constraint that the code knows nothing of.
+    watched.psql("ALTER TABLE posts ADD CONSTRAINT no_storm CHECK (title <> 'Storm') NOT VALID");
+    let is_told = || {
+        assert_eq!(write("Storm"), 500);
+        watched.prometheus.fires("PrepnexusErrorStorm")
+    };
+    eventually("PrepnexusErrorStorm", is_told);
+    watched.psql("ALTER TABLE posts DROP CONSTRAINT no_storm");
+
+    watched.told(
+        "PrepnexusCacheAway",
+        || watched.stack.redis().freeze(),
+        || watched.stack.redis().thaw(),
+    );
+    watched.told(
+        "PrepnexusNodeAway",
+        || watched.to_replica.cut(),
+        || watched.to_replica.restore(),
+    );
+    watched.told(
+        "PrepnexusNoPrimary",
+        || watched.stack.primary().kill().unwrap(),
+        || watched.stack.primary().start().unwrap(),
+    );
+    watched.told_while_locked("change_events", "PrepnexusFeedStopped", || {
+        thread::sleep(Duration::from_millis(10));
+    });
+    watched.told_while_locked("posts", "PrepnexusPoolSaturated", || {
+        let readers = 4 * POOL;
+        thread::scope(|scope| {
+            for number in 0..readers {
+                let target = format!("/api/v1/posts/{}", 1_000_000 + number);
+                let served = &watched.served;
+                scope.spawn(move || served.get(&target));
+            }
+        });
+    });
+
+    // It is over when the minute is over that it is about.
+    let is_over = || !watched.prometheus.fires("PrepnexusErrorStorm");
+    within(PATIENCE + MINUTE, "the end of the storm", is_over);
+    assert_eq!(write("All is well again"), 201);
+}
