@@ -155,6 +155,7 @@ fn web_config(http: &HttpSettings) -> WebConfig {
         body_limit: http.body_limit,
         request_timeout: http.request_timeout,
         keep_alive: http.keep_alive,
+        trusted_proxies: http.trusted_proxies.clone(),
         shutdown_timeout: http.shutdown_timeout,
         ..WebConfig::default()
     }

@@ -4,9 +4,10 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 
 use crate::error::SettingsError;
-use crate::value::{count, duration, host, port};
+use crate::value::{count, duration, host, network, port};
 
 /// Where the API listens, and its limits.
 #[derive(Debug, Clone, Args)]
@@ -38,6 +39,10 @@ pub struct HttpSettings {
     /// How long a stop waits for requests that are under way.
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub shutdown_timeout: Duration,
+    /// Proxies in front, as addresses or networks, separated by commas: they are believed what X-Forwarded-For says of where
+    /// a request comes from. Without them all that comes through a proxy counts as one client.
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "NET,…", value_delimiter = ',', value_parser = network, hide_env_values = true, global = true)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long an idle connection stays open.
     #[arg(long, env = "KEEP_ALIVE", default_value = "75s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub keep_alive: Duration,

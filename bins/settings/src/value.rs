@@ -1,10 +1,11 @@
 //! How single values are read. Each function's error completes the sentence "… is not accepted: …", and so says what
 //! would be.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use prepnexus_cache::RedisAddr;
 use prepnexus_storage::Secret;
 
@@ -54,6 +55,15 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
     let usable = !bare.is_empty() && bare.bytes().all(name) || bare.parse::<Ipv6Addr>().is_ok();
     let expected = || "expected a host name or an address, without a port".to_owned();
     usable.then(|| bare.to_owned()).ok_or_else(expected)
+}
+
+/// A network, or one address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let one = |text: &str| text.parse::<IpAddr>().map(IpNet::from);
+    let parsed = text.trim().parse().or_else(|_| one(text.trim()));
+    parsed.map_err(|_| {
+        "expected addresses or networks such as 10.0.0.0/8, separated by commas".into()
+    })
 }
 
 /// A TCP port that can be connected to.

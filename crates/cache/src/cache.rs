@@ -8,7 +8,6 @@ mod wait;
 use std::{fmt, sync::Arc, time::Duration};
 
 use prepnexus_domain::Clock;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -47,9 +46,6 @@ pub enum Failure<E> {
     /// The load failed; of many who waited for it each is told.
     #[error("the load failed")]
     Load(Arc<E>),
-    /// Too many loads are under way.
-    #[error("too many loads are under way")]
-    Overloaded,
     /// The load ended without an outcome: a defect in it.
     #[error("the load was abandoned")]
     Abandoned,
@@ -62,7 +58,6 @@ impl<E> Clone for Failure<E> {
     fn clone(&self) -> Self {
         match self {
             Self::Load(error) => Self::Load(Arc::clone(error)),
-            Self::Overloaded => Self::Overloaded,
             Self::Abandoned => Self::Abandoned,
             Self::TooLong(why) => Self::TooLong(*why),
         }
@@ -73,7 +68,6 @@ impl<E: LoadError> Failure<E> {
     fn is_unavailable(&self) -> bool {
         match self {
             Self::Load(error) => error.is_unavailable(),
-            Self::Overloaded => true,
             Self::Abandoned | Self::TooLong(_) => false,
         }
     }
@@ -108,8 +102,6 @@ pub struct CacheConfig {
     pub memory_bytes: u64,
     /// What all keys in Redis begin with (`pnx:`). Entries of another form need another one.
     pub prefix: String,
-    /// Loads that run at the same time (32), over all keys. Others wait for up to `patience`.
-    pub loads: usize,
     /// For how long (500 ms) a reader waits for a load where there is a copy to fall back to.
     pub patience: Duration,
     /// A load that began this long ago (1 s) or less is recent enough for who asks only now, where nothing is known of
@@ -122,7 +114,6 @@ impl Default for CacheConfig {
         Self {
             memory_bytes: 64 * 1024 * 1024,
             prefix: "pnx:".into(),
-            loads: 32,
             patience: Duration::from_millis(500),
             bound: Duration::from_secs(1),
         }
@@ -138,7 +129,6 @@ struct Inner<E> {
     lookups: MemoryLookups,
     shared: Option<Shared>,
     flights: Arc<Flights<E>>,
-    permits: Semaphore,
     clock: Arc<dyn Clock>,
     tasks: TaskTracker,
 }
@@ -169,7 +159,6 @@ impl<E: LoadError> Cache<E> {
             lookups: MemoryLookups::new(),
             shared: redis.map(|pool| Shared::new(pool, &config.prefix)),
             flights: Arc::new(Flights::new()),
-            permits: Semaphore::new(config.loads),
             clock,
             tasks: TaskTracker::new(),
             config,

@@ -6,6 +6,8 @@ use prepnexus_cache::{Failure, LoadError, TooLong};
 use prepnexus_domain::Invalid;
 use prepnexus_storage::{AsStorageError, Error as StorageError};
 
+use crate::gate::Shed;
+
 /// Why a use case did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentError {
@@ -42,9 +44,9 @@ pub enum ContentError {
     /// The process is stopping, or a computation panicked.
     #[error("the work was given up")]
     Abandoned,
-    /// Too much is being read at once.
-    #[error("too many answers are being read from the database")]
-    Overloaded,
+    /// Too much is asked of the database at once.
+    #[error(transparent)]
+    Overloaded(#[from] Shed),
     /// The answer is larger than any the service can give.
     #[error(transparent)]
     TooLong(#[from] TooLong),
@@ -57,8 +59,22 @@ impl ContentError {
     /// Whether the database is away or overloaded: a copy is better than this.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        self.as_storage_error()
-            .is_some_and(StorageError::is_unavailable)
+        let is_away = |error: &StorageError| error.is_unavailable();
+        self.shed().is_some() || self.as_storage_error().is_some_and(is_away)
+    }
+
+    /// Whether the database did not answer in time.
+    pub(crate) fn is_deadline(&self) -> bool {
+        matches!(self.as_storage_error(), Some(StorageError::Deadline { .. }))
+    }
+
+    /// Why it was not let in to the database, if it was not.
+    fn shed(&self) -> Option<Shed> {
+        match self {
+            Self::Overloaded(why) => Some(*why),
+            Self::Shared(error) => error.shed(),
+            _ => None,
+        }
     }
 }
 
@@ -72,7 +88,6 @@ impl From<Failure<Self>> for ContentError {
     fn from(failure: Failure<Self>) -> Self {
         match failure {
             Failure::Load(error) => Arc::try_unwrap(error).unwrap_or_else(Self::Shared),
-            Failure::Overloaded => Self::Overloaded,
             Failure::Abandoned => Self::Abandoned,
             Failure::TooLong(why) => why.into(),
         }

@@ -7,7 +7,7 @@ use prepnexus_storage::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{error::ContentError, service::Content, session::Session};
+use crate::{error::ContentError, gate::Class, service::Content, session::Session};
 
 /// Begins every key, so that one that leaked is found by those who look for such.
 const PREFIX: &str = "pnx_";
@@ -102,7 +102,8 @@ impl Content {
         text: &str,
         session: &Session,
     ) -> Result<ApiKey, ContentError> {
-        self.find_key(text, Freshness::Primary, session).await
+        self.find_key(text, Freshness::Primary, Class::Write, session)
+            .await
     }
 
     /// The key with that text, for a request that only reads: while there is no primary a replica is
@@ -115,9 +116,10 @@ impl Content {
         text: &str,
         session: &Session,
     ) -> Result<ApiKey, ContentError> {
-        match self.authenticate(text, session).await {
+        let (primary, class) = (Freshness::Primary, Class::Read);
+        match self.find_key(text, primary, class, session).await {
             Err(ContentError::Storage(StorageError::Unavailable { .. })) => {
-                self.find_key(text, Freshness::Any, session).await
+                self.find_key(text, Freshness::Any, class, session).await
             }
             outcome => outcome,
         }
@@ -127,6 +129,7 @@ impl Content {
         &self,
         text: &str,
         freshness: Freshness,
+        class: Class,
         session: &Session,
     ) -> Result<ApiKey, ContentError> {
         if !text.starts_with(PREFIX) {
@@ -134,7 +137,13 @@ impl Content {
         }
         let hash = &digest(text);
         let find = async |conn: &ReadConn| Ok(keys::find_by_hash(conn, hash).await?);
-        let found = self.read_at(freshness, session, find).await?;
+        let permit = self
+            .gate()
+            .enter(class, session.client(), "keys.find")
+            .await?;
+        let found = self.read_at(freshness, session, find).await;
+        permit.ended(&found);
+        let found = found?;
         session.note_key();
         found.ok_or(ContentError::UnknownKey)
     }

@@ -73,6 +73,7 @@ impl Content {
             render,
             freshness: self.freshness(session),
             has_token: session.has_sent_token(),
+            client: session.client(),
             sees_drafts: viewer.is_some(),
         };
         let finding = self.find(&key, open, token, loading);

@@ -32,6 +32,7 @@
 mod access;
 mod change_tags;
 mod error;
+mod gate;
 mod health;
 mod janitor;
 mod keys;
@@ -44,6 +45,7 @@ mod write;
 
 pub use access::Precondition;
 pub use error::ContentError;
+pub use gate::{Class, Shed};
 pub use health::HealthWatch;
 pub use janitor::Janitor;
 pub use keys::{Keys, NewKey};
@@ -65,4 +67,5 @@ pub use write::{IdempotencyKey, Writer, Written};
 /// Tells the installed recorder what this crate's metrics mean. Call it once, after installing one.
 pub fn describe_metrics() {
     views::describe();
+    gate::describe();
 }

@@ -9,7 +9,7 @@ use prepnexus_storage::{
 };
 use tokio::sync::OnceCell;
 
-use crate::{error::ContentError, session::OwnWrites, views::Views};
+use crate::{error::ContentError, gate::Gate, session::OwnWrites, views::Views};
 
 /// All use cases. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
@@ -25,6 +25,7 @@ struct Inner {
     signer: OnceCell<CursorSigner>,
     own_writes: OwnWrites,
     views: Views,
+    gate: Gate,
 }
 
 impl fmt::Debug for Content {
@@ -59,6 +60,7 @@ impl Content {
             feed,
             hints,
             cache: Cache::new(config, redis, Arc::clone(&clock)),
+            gate: Gate::new(cluster.status().iter().map(|node| node.pool.max).sum()),
             cluster,
             clock,
             signer: OnceCell::new(),
@@ -118,6 +120,10 @@ impl Content {
 
     pub(crate) fn views(&self) -> &Views {
         &self.0.views
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
     }
 
     pub(crate) fn feed(&self) -> &ChangeFeed {

@@ -5,6 +5,7 @@
 //! exceptions: who has a key is a writer, and is served by the primary while there is one; and a
 //! process never shows less than it committed itself a moment ago.
 
+use std::net::IpAddr;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use prepnexus_storage::{Cluster, Deadline, Freshness, ReadConn, Token};
 
-use crate::{error::ContentError, service::Content};
+use crate::{error::ContentError, gate::Client, service::Content};
 
 /// For how long a process minds what it committed. A replica further behind gets no reads at all.
 const OWN_WRITES: Duration = Duration::from_secs(2);
@@ -22,6 +23,7 @@ const OWN_WRITES: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Session {
     deadline: Deadline,
+    client: Client,
     sent: Option<Token>,
     seen: Mutex<Option<Token>>,
     has_key: AtomicBool,
@@ -33,10 +35,24 @@ impl Session {
     pub fn new(deadline: Deadline, token: Option<Token>) -> Self {
         Self {
             deadline,
+            client: None,
             sent: token,
             seen: Mutex::new(token),
             has_key: AtomicBool::new(false),
         }
+    }
+
+    /// The same of a client at that address: each address has its turn where many wait.
+    #[must_use]
+    pub fn of(self, address: IpAddr) -> Self {
+        Self {
+            client: Some(address),
+            ..self
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client
     }
 
     /// By when the answer is to be ready.

@@ -25,6 +25,7 @@ use crate::{
     access::{Precondition, check_may_change, check_revision},
     change_tags,
     error::ContentError,
+    gate::Class,
     service::Content,
     session::Session,
 };
@@ -148,10 +149,14 @@ impl Content {
             idempotency::store(&tx, key.id, name, answer).await?;
             Ok((value, change, false))
         };
-        let committed = self
-            .cluster()
-            .write_once(name, session.deadline(), once)
+        let permit = self
+            .gate()
+            .enter(Class::Write, session.client(), name)
             .await?;
+        let writing = self.cluster().write_once(name, session.deadline(), once);
+        let committed = writing.await;
+        permit.ended(&committed);
+        let committed = committed?;
         let (value, change, replayed) = committed.value;
         if let Some(token) = committed.token {
             session.note(token);

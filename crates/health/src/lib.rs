@@ -1,12 +1,13 @@
-//! Circuit breakers, component states, tracked errors, and what happened in the last minutes.
+//! Circuit breakers, concurrency limits, component states, tracked errors, and what happened in the last minutes.
 //!
 //! What the rest of the system needs in order to say how it is, and to stop asking a server that
-//! doesn't answer. Four parts, none of which knows what it watches:
+//! doesn't answer. Five parts, none of which knows what it watches:
 //!
 //! - [`Breaker`] and [`SharedBreaker`]: closed, open, half-open. Pure transitions with the time
 //!   passed in; only a monitor's probe tests an open one, never a user's request.
 //! - [`Registry`]: the state of every component, why, and since when; the worst of them is the
 //!   state of the service.
+//! - [`ConcurrencyLimit`]: how much may be under way at once, learned from how long it takes.
 //! - [`ErrorLog`]: errors grouped by fingerprint, bounded in number and in size.
 //! - [`Recent`]: chosen metrics over the last 1, 5 and 15 minutes, kept beside whatever exports them.
 //!
@@ -49,12 +50,14 @@
 
 pub mod breaker;
 pub mod errors;
+pub mod limit;
 mod metric;
 pub mod recent;
 pub mod registry;
 
 pub use breaker::{Breaker, BreakerConfig, BreakerState, SharedBreaker};
 pub use errors::{ErrorLog, Occurrence, TrackedError};
+pub use limit::{ConcurrencyLimit, LimitConfig};
 pub use metric::describe_metrics;
 pub use recent::{Recent, Window};
 pub use registry::{Component, Registry, Severity, Snapshot, Status};

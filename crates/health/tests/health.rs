@@ -6,6 +6,8 @@ mod breaker;
 mod clock;
 #[path = "health/errors.rs"]
 mod errors;
+#[path = "health/limit.rs"]
+mod limit;
 #[path = "health/properties.rs"]
 mod properties;
 #[path = "health/recent.rs"]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// Settings of the HTTP server. A plain struct: it reads no environment.
 #[derive(Debug, Clone)]
 pub struct WebConfig {
@@ -21,6 +23,8 @@ pub struct WebConfig {
     pub header_timeout: Duration,
     /// How long an idle connection stays open.
     pub keep_alive: Duration,
+    /// Proxies in front, who are believed what they say of where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a stop waits for what is under way.
     pub shutdown_timeout: Duration,
 }
@@ -36,6 +40,7 @@ impl Default for WebConfig {
             request_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
+            trusted_proxies: Vec::new(),
             shutdown_timeout: Duration::from_secs(10),
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod audience;
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod client_address;
 pub(crate) mod etag;
 pub(crate) mod idempotency;
 pub(crate) mod methods;

@@ -18,7 +18,7 @@ use metrics_exporter_prometheus::{
 };
 use prepnexus_health::{Recent, errors, recent::Beside};
 
-use crate::problem::Code;
+use crate::problem::{Code, ShedBy};
 
 pub(crate) const REQUESTS: &str = "prepnexus_http_requests_total";
 pub(crate) const DURATION: &str = "prepnexus_http_request_duration_seconds";
@@ -81,7 +81,9 @@ pub fn describe_metrics() {
     describe_gauge!(IN_FLIGHT, "Requests being worked on");
     process::describe();
     // What is first counted when it happens would not be seen to grow.
-    counter!(SHED, "reason" => "database").absolute(0);
+    for by in ShedBy::ALL {
+        counter!(SHED, "reason" => by.as_str()).absolute(0);
+    }
     let is_tracked = |code: &&Code| code.status().is_server_error();
     for code in Code::ALL.iter().filter(is_tracked) {
         errors::count_from_zero(code.as_str());
@@ -105,9 +107,9 @@ impl Drop for InFlight {
     }
 }
 
-/// Counts a request that was refused because the database is busy.
-pub(crate) fn shed() {
-    counter!(SHED, "reason" => "database").increment(1);
+/// Counts a request that was refused because too much was asked.
+pub(crate) fn shed(by: ShedBy) {
+    counter!(SHED, "reason" => by.as_str()).increment(1);
 }
 
 /// What this thread counts with: to find a metric by its labels takes longer than to count.

@@ -11,6 +11,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
+use prepnexus_content::Shed;
 use prepnexus_domain::FieldError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -123,8 +124,40 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// The name by which to ask again for what may have been done.
     pub idempotency_key: Option<String>,
+    /// Why it was refused, if too much was asked.
+    pub(crate) shed: Option<ShedBy>,
     /// What happened inside; for the log alone.
     pub internal: Option<String>,
+}
+
+/// What refused a request because too much was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShedBy {
+    /// The gate in front of the database.
+    Gate(Shed),
+    /// The queue for a connection was full.
+    Pool,
+    /// Others held what was needed for too long.
+    Contention,
+}
+
+impl ShedBy {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Gate(Shed::ALL[0]),
+        Self::Gate(Shed::ALL[1]),
+        Self::Gate(Shed::ALL[2]),
+        Self::Pool,
+        Self::Contention,
+    ];
+
+    /// The name in metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gate(why) => why.as_str(),
+            Self::Pool => "pool",
+            Self::Contention => "contention",
+        }
+    }
 }
 
 /// The document a client gets.
@@ -161,6 +194,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             idempotency_key: None,
+            shed: None,
             internal: None,
         }
     }

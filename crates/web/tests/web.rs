@@ -46,6 +46,8 @@ mod metrics;
 mod monitoring;
 #[path = "web/outage.rs"]
 mod outage;
+#[path = "web/overload.rs"]
+mod overload;
 #[path = "web/pages.rs"]
 mod pages;
 #[path = "web/problems.rs"]

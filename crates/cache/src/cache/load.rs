@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::time::timeout;
-
 use super::{Failure, Inner, LoadError, Served, Source};
 use crate::{
     entry::{Entry, Fill},
@@ -84,10 +82,6 @@ impl<E: LoadError> Inner<E> {
         &self,
         loading: impl Future<Output = Result<Fill, E>> + Send,
     ) -> Result<Entry, Failure<E>> {
-        let permit = timeout(self.config.patience, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else {
-            return Err(Failure::Overloaded);
-        };
         let born = Instant::now();
         let mut fill = loading
             .await

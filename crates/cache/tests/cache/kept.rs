@@ -203,33 +203,3 @@ async fn a_load_that_panics_fails_its_reader_and_no_other() {
     assert!(matches!(failure, Failure::Abandoned), "{failure}");
     assert_eq!(get(&cache, &Origin::open(), Verdict::Fresh).await.0, "1");
 }
-
-#[tokio::test]
-async fn no_more_loads_run_at_once_than_may() {
-    let config = CacheConfig {
-        loads: 2,
-        patience: Duration::from_millis(50),
-        ..CacheConfig::default()
-    };
-    let (cache, source) = (cache(config), Origin::closed());
-    let readers: Vec<_> = (0..4)
-        .map(|n| {
-            let (cache, source) = (cache.clone(), source.clone());
-            tokio::spawn(async move {
-                let key = format!("key {n}");
-                cache.get(&key, fresh, || source.load()).await.map(drop)
-            })
-        })
-        .collect();
-    source.wait_for_loads(2).await;
-    // The other two are turned away while these run.
-    let ended = async || Ok(readers.iter().filter(|reader| reader.is_finished()).count() == 2);
-    until("two readers", ended).await.unwrap();
-    assert_eq!(source.loads(), 2);
-    source.gate.add_permits(2);
-    let mut overloaded = 0;
-    for reader in readers {
-        overloaded += u32::from(matches!(reader.await.unwrap(), Err(Failure::Overloaded)));
-    }
-    assert_eq!(overloaded, 2);
-}

@@ -13,7 +13,7 @@ use super::{
     note::Note,
     question::{Asking, Draft, Outcome, Question, Representation},
 };
-use crate::{error::ContentError, service::Content};
+use crate::{error::ContentError, gate::Client, service::Content};
 
 /// A load that may be begun. It runs apart from who asks, under a deadline of its own.
 pub(super) struct Loading<Q, R> {
@@ -25,6 +25,8 @@ pub(super) struct Loading<Q, R> {
     /// Whether the reader named what it has seen: then nothing older does instead.
     pub(super) has_token: bool,
     pub(super) sees_drafts: bool,
+    /// Whose turn it takes.
+    pub(super) client: Client,
 }
 
 /// What one node said.
@@ -41,6 +43,16 @@ where
     R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync,
 {
     pub(super) async fn run(self) -> Result<Fill, ContentError> {
+        let (class, kind) = (self.question.class(), self.question.kind());
+        let permit = self.content.gate().enter(class, self.client, kind).await?;
+        let look = self.right_look().await;
+        permit.ended(&look);
+        let (look, is_doubtful) = look?;
+        self.fill(&look, is_doubtful)
+    }
+
+    /// What a node says that can be shown to be right, or the best that is to be had; and whether that is doubtful.
+    async fn right_look(&self) -> Result<(Look<Q::Found>, bool), ContentError> {
         let now = self.content.clock().now();
         let mut look = self.first_look(now).await?;
         let mut is_doubtful = look.role != Role::Primary && !self.is_right(&look);
@@ -52,7 +64,7 @@ where
                 Err(error) => return Err(error),
             }
         }
-        self.fill(&look, is_doubtful)
+        Ok((look, is_doubtful))
     }
 
     /// As fresh as was asked for; where that is not to be had, and the reader named nothing it has seen, whatever there is.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prepnexus_storage::ReadConn;
 
-use crate::{change_tags::Dependencies, error::ContentError, service::Content};
+use crate::{change_tags::Dependencies, error::ContentError, gate::Class, service::Content};
 
 /// For how long an answer is served without being renewed, if nothing it depends on changes: what changes without being
 /// recorded, the number of views, is older by no more than this.
@@ -25,6 +25,14 @@ pub trait Question: Clone + Send + Sync + 'static {
 
     /// Names it: different for different questions, and the same in all processes.
     fn key(&self) -> String;
+
+    /// What is alike in what it costs: few, and named for metrics.
+    fn kind(&self) -> &'static str;
+
+    /// How readily it is refused where too much is asked of the database.
+    fn class(&self) -> Class {
+        Class::Read
+    }
 
     /// Finds the answer in the database.
     fn find(

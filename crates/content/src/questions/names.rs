@@ -24,6 +24,10 @@ impl Question for TagsQuestion {
         "tags".into()
     }
 
+    fn kind(&self) -> &'static str {
+        "tags.list"
+    }
+
     async fn find(
         &self,
         conn: &ReadConn,
@@ -42,6 +46,10 @@ impl Question for AuthorsQuestion {
 
     fn key(&self) -> String {
         "authors".into()
+    }
+
+    fn kind(&self) -> &'static str {
+        "authors.list"
     }
 
     async fn find(

@@ -8,6 +8,7 @@ use prepnexus_storage::{ReadConn, posts};
 use crate::{
     change_tags::Dependencies,
     error::ContentError,
+    gate::Class,
     ladder::{Asking, Draft, Outcome, Question},
 };
 
@@ -35,6 +36,23 @@ pub struct PostPage {
 
 impl Question for PageQuestion {
     type Found = PostPage;
+
+    fn kind(&self) -> &'static str {
+        let query = &self.query;
+        match (query.text.is_some(), query.include_total) {
+            (false, false) => "posts.list",
+            (true, false) => "posts.search",
+            (_, true) => "posts.count",
+        }
+    }
+
+    fn class(&self) -> Class {
+        if self.query.text.is_some() || self.query.include_total {
+            Class::Bulk
+        } else {
+            Class::Read
+        }
+    }
 
     fn key(&self) -> String {
         let query = &self.query;

@@ -28,6 +28,10 @@ impl Question for PostQuestion {
         }
     }
 
+    fn kind(&self) -> &'static str {
+        "posts.find"
+    }
+
     async fn find(&self, conn: &ReadConn, asking: Asking<'_>) -> Result<Draft<Post>, ContentError> {
         let (stored, dependencies) = match self {
             Self::Id(id) => (posts::find_by_id(conn, *id).await?, Dependencies::post(*id)),

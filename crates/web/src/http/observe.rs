@@ -94,8 +94,8 @@ fn explain<B: MessageBody + 'static>(
             tracing::warn!(code, internal, "a request could not be served");
         }
     }
-    if problem.code == Code::Overloaded {
-        metric::shed();
+    if let Some(by) = problem.shed {
+        metric::shed(by);
     }
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);

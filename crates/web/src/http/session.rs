@@ -12,14 +12,18 @@ use actix_web::{
 };
 use prepnexus_content::{Session, StorageError, Token, UnknownToken};
 
-use crate::{problem::Problem, state::AppState};
+use crate::{http::client_address, problem::Problem, state::AppState};
 
 /// The header, both ways.
 pub(crate) const CONSISTENCY_TOKEN: &str = "consistency-token";
 
 /// Begins the session of a request.
 pub(crate) fn begin(request: &HttpRequest, state: &AppState) -> Result<Arc<Session>, Problem> {
-    let session = Arc::new(Session::new(state.deadline(), sent_token(request)?));
+    let mut session = Session::new(state.deadline(), sent_token(request)?);
+    if let Some(address) = client_address::of(request, &state.config.trusted_proxies) {
+        session = session.of(address);
+    }
+    let session = Arc::new(session);
     request.extensions_mut().insert(Arc::clone(&session));
     Ok(session)
 }

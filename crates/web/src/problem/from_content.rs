@@ -4,7 +4,7 @@
 use prepnexus_content::{ContentError, StorageError, UnknownToken};
 use prepnexus_domain::Invalid;
 
-use super::{Code, Problem};
+use super::{Code, Problem, ShedBy};
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
@@ -55,9 +55,13 @@ impl Problem {
             ContentError::Storage(error) => Self::from_storage(error),
             ContentError::Stored(error) => internal(&error.to_string()),
             ContentError::Abandoned | ContentError::TooLong(_) => internal(&error.to_string()),
-            ContentError::Overloaded => Self {
+            ContentError::Overloaded(why) => Self {
                 retry_after: Some(1),
-                ..Self::new(Code::Overloaded, "Too much is being read at the moment.")
+                shed: Some(ShedBy::Gate(*why)),
+                ..Self::new(
+                    Code::Overloaded,
+                    "Too much is asked of the database at the moment. Nothing was changed.",
+                )
             },
             ContentError::Shared(error) => Self::from_content(error),
         }
@@ -72,10 +76,13 @@ impl Problem {
                 Code::DatabaseUnavailable,
                 "The database can't be reached at the moment.",
             ),
-            StorageError::Saturated { .. } => Problem::new(
-                Code::Overloaded,
-                "The database is busy. Nothing was changed.",
-            ),
+            StorageError::Saturated { .. } => Problem {
+                shed: Some(ShedBy::Pool),
+                ..Problem::new(
+                    Code::Overloaded,
+                    "The database is busy. Nothing was changed.",
+                )
+            },
             StorageError::Deadline { .. } => Problem::new(
                 Code::DeadlineExceeded,
                 "The database did not answer in time.",
@@ -101,10 +108,13 @@ impl Problem {
                 Code::DeadlineExceeded,
                 "The database did not answer in time.",
             ),
-            StorageError::Sql { sqlstate, .. } if is_contention(sqlstate) => Problem::new(
-                Code::Overloaded,
-                "Others are changing the same. Nothing was changed.",
-            ),
+            StorageError::Sql { sqlstate, .. } if is_contention(sqlstate) => Problem {
+                shed: Some(ShedBy::Contention),
+                ..Problem::new(
+                    Code::Overloaded,
+                    "Others are changing the same. Nothing was changed.",
+                )
+            },
             StorageError::Sql { .. } if error.is_unavailable() => Problem::new(
                 Code::DatabaseUnavailable,
                 "The database could not do this at the moment.",
