@@ -19,9 +19,9 @@ use std::{
 };
 
 /// Fewer than so many waiting on the other side, or than this share of the limit: it could do with more.
-pub const ALPHA: (f64, f64) = (3.0, 0.1);
+pub const ALPHA: (f64, f64) = (2.0, 0.1);
 /// More than so many waiting on the other side, and than this share of the limit: too much is under way.
-pub const BETA: (f64, f64) = (6.0, 0.2);
+pub const BETA: (f64, f64) = (4.0, 0.2);
 /// What is left of the limit when too much is under way, and when something was not answered in time.
 const LESS: f64 = 0.9;
 const MUCH_LESS: f64 = 0.5;

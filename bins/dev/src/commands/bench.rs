@@ -3,7 +3,9 @@
 mod cache;
 mod import;
 mod load;
+mod open_loop;
 mod overhead;
+mod overload;
 mod pages;
 mod pgbench;
 mod read;
@@ -27,6 +29,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("pages", pages::run),
     ("overhead", overhead::run),
     ("import", import::run),
+    ("overload", overload::run),
 ];
 
 /// What to measure.
