@@ -48,6 +48,12 @@ impl Latencies {
         self.0.saturating_record(us.clamp(1, LONGEST_US));
     }
 
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        let merged = self.0.add(&other.0);
+        merged.expect("all have the same bounds");
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -51,13 +51,21 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self {
             served: Latencies::none(),
             refused: Latencies::none(),
             errors: 0,
             moments: Vec::new(),
         }
+    }
+
+    /// Adds what others were told meanwhile.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        self.served.merge(&other.served);
+        self.refused.merge(&other.refused);
+        self.errors += other.errors;
+        self.moments.extend(&other.moments);
     }
 }
 
