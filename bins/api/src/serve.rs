@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
-use prepnexus_content::{CacheConfig, Content, HealthWatch, Janitor, ViewWriter};
+use prepnexus_content::{CacheConfig, Content, HealthWatch, Inspector, Janitor, ViewWriter};
 use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{ErrorLog, Registry, Severity, Status};
 use prepnexus_settings::{CacheSettings, HttpSettings};
@@ -82,6 +82,7 @@ async fn serve(
         registry.set_details(CACHE, BTreeMap::from([("tiers", "memory".to_owned())]));
     }
     let janitor = Janitor::spawn(content.clone());
+    let inspector = Inspector::spawn(content.clone());
     let views = ViewWriter::spawn(content.clone());
     let state = AppState {
         content: content.clone(),
@@ -119,6 +120,7 @@ async fn serve(
     let _hurried = tokio::time::timeout(http.shutdown_drain, hurry).await;
     server.stop().await;
     janitor.stop().await;
+    inspector.stop().await;
     views.stop().await;
     database_watch.stop().await;
     content.close().await;

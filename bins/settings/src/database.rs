@@ -82,6 +82,9 @@ pub struct DatabaseSettings {
     /// The longest that one statement may run on the server.
     #[arg(long, env = "DB_STATEMENT_TIMEOUT", default_value = "30s", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub db_statement_timeout: Duration,
+    /// A statement that takes this long is listed by /api/monitoring/database/queries, with its plan.
+    #[arg(long, env = "DB_SLOW_QUERY", default_value = "100ms", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
+    pub db_slow_query: Duration,
     /// How often each server is probed while all is well.
     #[arg(long, env = "DB_PROBE_INTERVAL", default_value = "500ms", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub db_probe_interval: Duration,
@@ -110,6 +113,7 @@ impl DatabaseSettings {
         config.application_name = application_name.to_owned();
         config.default_deadline = self.db_deadline;
         config.statement_timeout = self.db_statement_timeout;
+        config.slow_query = self.db_slow_query;
         config.probe_interval = self.db_probe_interval;
         config.probe_timeout = self.db_probe_timeout;
         let config = self.tuning.apply(config);

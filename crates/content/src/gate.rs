@@ -90,6 +90,12 @@ impl Gate {
         }
     }
 
+    /// Why a request would be refused at once, if it would. Cheaper than to be refused.
+    pub(crate) fn refuses(&self, class: Class, client: Client) -> Option<Shed> {
+        let (lane, is_bulk) = self.lane(class);
+        lane.refuses(is_bulk, client)
+    }
+
     /// Waits to be let in, for a moment. `kind` names requests that cost alike.
     pub(crate) async fn enter(
         &self,
@@ -97,12 +103,17 @@ impl Gate {
         client: Client,
         kind: &'static str,
     ) -> Result<Permit, Shed> {
-        let lane = match class {
-            Class::Read | Class::Bulk => &self.reads,
-            Class::Write => &self.writes,
-        };
-        let is_bulk = class == Class::Bulk;
+        let (lane, is_bulk) = self.lane(class);
         lane.enter(is_bulk, client, kind, Instant::now() + PATIENCE)
             .await
+    }
+
+    /// The way of a class, and whether it costs much there.
+    fn lane(&self, class: Class) -> (&Lane, bool) {
+        match class {
+            Class::Read => (&self.reads, false),
+            Class::Bulk => (&self.reads, true),
+            Class::Write => (&self.writes, false),
+        }
     }
 }

@@ -96,6 +96,7 @@ impl Content {
         R: Fn(&Q::Found) -> Result<Representation, ContentError> + Send + Sync + 'static,
     {
         let cache = self.cache();
+        let (class, client) = (loading.question.class(), loading.client);
         let load = move || loading.run();
         let Some(open) = open else {
             return cache.pass(load).await;
@@ -104,6 +105,15 @@ impl Content {
             && let Some(served) = open.as_it_is()
         {
             return Ok(served);
+        }
+        // What others have kept is in Redis; without one, what is not here is the database's.
+        if !self.has_redis()
+            && let Some(why) = self.gate().refuses(class, client)
+        {
+            return match open.as_it_is() {
+                Some(served) => Ok(served),
+                None => Err(Failure::Load(Arc::new(why.into()))),
+            };
         }
         let (feed, clock) = (self.feed().clone(), Arc::clone(self.clock()));
         let judge = move |entry: &Entry| judge(entry, &feed, &*clock, token);

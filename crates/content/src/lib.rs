@@ -34,6 +34,7 @@ mod change_tags;
 mod error;
 mod gate;
 mod health;
+mod inspector;
 mod janitor;
 mod keys;
 mod ladder;
@@ -47,6 +48,7 @@ pub use access::Precondition;
 pub use error::ContentError;
 pub use gate::{Class, Shed};
 pub use health::HealthWatch;
+pub use inspector::{Inspected, Inspector};
 pub use janitor::Janitor;
 pub use keys::{Keys, NewKey};
 pub use ladder::{
@@ -54,6 +56,9 @@ pub use ladder::{
 };
 pub use prepnexus_cache::{CacheConfig, Encoding};
 pub use prepnexus_domain::ListQuery;
+pub use prepnexus_storage::inspect::{
+    Advice, IndexStatistics, Inspection, SlowQuery, TableStatistics,
+};
 pub use prepnexus_storage::{
     Deadline, Error as StorageError, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token,
     UnknownToken, keys::ApiKey,

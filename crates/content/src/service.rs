@@ -1,6 +1,9 @@
 //! The service: what the use cases share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use prepnexus_cache::{Cache, CacheConfig, Hints, RedisPool};
 use prepnexus_domain::{Clock, cursor::CursorSigner};
@@ -9,7 +12,9 @@ use prepnexus_storage::{
 };
 use tokio::sync::OnceCell;
 
-use crate::{error::ContentError, gate::Gate, session::OwnWrites, views::Views};
+use crate::{
+    error::ContentError, gate::Gate, inspector::Inspected, session::OwnWrites, views::Views,
+};
 
 /// All use cases. Cheap to clone; all clones are the same service.
 #[derive(Clone)]
@@ -26,6 +31,7 @@ struct Inner {
     own_writes: OwnWrites,
     views: Views,
     gate: Gate,
+    inspected: Mutex<Option<Arc<Inspected>>>,
 }
 
 impl fmt::Debug for Content {
@@ -60,6 +66,7 @@ impl Content {
             feed,
             hints,
             cache: Cache::new(config, redis, Arc::clone(&clock)),
+            inspected: Mutex::default(),
             gate: Gate::new(cluster.status().iter().map(|node| node.pool.max).sum()),
             cluster,
             clock,
@@ -88,6 +95,25 @@ impl Content {
     #[must_use]
     pub fn database_status(&self) -> Vec<NodeStatus> {
         self.0.cluster.status()
+    }
+
+    /// What the last look at the database's statistics found. Asks no database.
+    #[must_use]
+    pub fn inspected(&self) -> Option<Arc<Inspected>> {
+        self.0
+            .inspected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn remember(&self, inspected: Arc<Inspected>) {
+        let mut last = self
+            .0
+            .inspected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some(inspected);
     }
 
     /// Whether a cache server is configured.

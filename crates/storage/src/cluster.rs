@@ -25,8 +25,9 @@ use crate::{
     patience::Patience,
     read::{ReadConn, Surroundings},
     router,
+    slow::SlowQueries,
     token::Token,
-    topology::{NodeView, Topology},
+    topology::{NodeView, Role, Topology},
 };
 
 /// The longest [`Cluster::close`] waits for what is under way.
@@ -71,6 +72,7 @@ struct Inner {
     token_wait: Duration,
     unknown_commit_wait: Duration,
     tasks: TaskTracker,
+    around: Arc<Surroundings>,
     stop: CancellationToken,
 }
 
@@ -103,6 +105,7 @@ impl Cluster {
             tasks: tasks.clone(),
             runtime: Handle::current(),
             statement_timeout: config.statement_timeout,
+            slow: SlowQueries::new(config.slow_query),
             prepares: !config.pooler,
         });
         let node = |addr: &NodeAddr| Node::new(addr.clone(), &connector, Arc::clone(&around));
@@ -126,6 +129,7 @@ impl Cluster {
             token_wait: config.token_wait,
             unknown_commit_wait: config.unknown_commit_wait,
             tasks,
+            around,
             stop,
         })))
     }
@@ -216,6 +220,22 @@ impl Cluster {
         Ok(self.0.monitor.topology())
     }
 
+    /// What took long.
+    pub(crate) fn slow(&self) -> &SlowQueries {
+        &self.0.around.slow
+    }
+
+    /// A connection to that node, in that role.
+    pub(crate) async fn connect_to(
+        &self,
+        index: usize,
+        role: Role,
+        deadline: Deadline,
+    ) -> Result<ReadConn, Error> {
+        let lease = self.0.nodes[index].acquire(deadline).await?;
+        Ok(ReadConn::new(lease, role, deadline))
+    }
+
     /// A connection to the node that was chosen.
     async fn connect(
         &self,
@@ -237,7 +257,7 @@ impl Cluster {
         Ok(ReadConn::new(lease, role, deadline))
     }
 
-    fn no(&self, wanted: &'static str) -> Error {
+    pub(crate) fn no(&self, wanted: &'static str) -> Error {
         let topology = self.topology();
         let reasons = topology.nodes.iter().map(|node| {
             let error = node.last_error.as_deref().unwrap_or("no error");

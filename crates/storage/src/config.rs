@@ -117,6 +117,8 @@ pub struct ClusterConfig {
     pub default_deadline: Duration,
     /// The longest any statement may run on the server, whatever its deadline.
     pub statement_timeout: Duration,
+    /// What takes this long (100 ms) is remembered, and how it would be run is asked by [`Cluster::inspect`](crate::Cluster::inspect).
+    pub slow_query: Duration,
     /// How often each node is probed while all is well.
     pub probe_interval: Duration,
     /// The longest a probe may take before the node counts as down.
@@ -157,6 +159,7 @@ impl Default for ClusterConfig {
             connect_timeout: Duration::from_secs(1),
             default_deadline: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            slow_query: Duration::from_millis(100),
             probe_interval: Duration::from_millis(500),
             probe_timeout: Duration::from_millis(500),
             max_lag: Duration::from_secs(1),

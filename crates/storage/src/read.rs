@@ -30,6 +30,7 @@ use crate::{
     param::Params,
     pool::{Generation, Pooled},
     row::Row,
+    slow::SlowQueries,
     topology::Role,
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Surroundings {
     pub(crate) runtime: Handle,
     /// The longest any statement may run on the server.
     pub(crate) statement_timeout: Duration,
+    /// What took long.
+    pub(crate) slow: SlowQueries,
     /// Whether statements are prepared: not through a pooler that changes sessions in between.
     pub(crate) prepares: bool,
 }

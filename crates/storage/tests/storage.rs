@@ -18,6 +18,8 @@ mod faults;
 mod feed;
 #[path = "storage/idempotency.rs"]
 mod idempotency;
+#[path = "storage/inspect.rs"]
+mod inspect;
 #[path = "storage/keys.rs"]
 mod keys;
 #[path = "storage/lists.rs"]

@@ -43,6 +43,7 @@ use crate::routes;
         routes::health::ready,
         routes::monitoring::metrics,
         routes::monitoring::database::database_health,
+        routes::monitoring::queries::database_queries,
         routes::monitoring::performance::performance,
         routes::monitoring::errors::tracked_errors,
         routes::docs::openapi_json,

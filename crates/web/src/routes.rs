@@ -54,6 +54,11 @@ pub(crate) fn admin(config: &mut ServiceConfig) {
                 .build(),
         )
         .service(
+            Path::new("/api/monitoring/database/queries")
+                .get(monitoring::queries::database_queries)
+                .build(),
+        )
+        .service(
             Path::new("/api/monitoring/performance")
                 .get(monitoring::performance::performance)
                 .build(),

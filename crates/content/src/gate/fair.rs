@@ -9,6 +9,8 @@ use std::{
     net::IpAddr,
 };
 
+use super::Shed;
+
 /// Who asks: by its address; `None` for work of the process's own.
 pub(crate) type Client = Option<IpAddr>;
 
@@ -36,9 +38,15 @@ impl<T> FairQueue<T> {
         self.len
     }
 
-    /// How many clients have something waiting.
-    pub(super) fn clients(&self) -> usize {
-        self.turns.len()
+    /// Why one more of that client would be dropped first, if it would: it has as much waiting as any.
+    pub(super) fn would_drop(&self, client: Client) -> Option<Shed> {
+        let own = self.waiting.get(&client).map_or(0, VecDeque::len);
+        let others = self.waiting.iter().filter(|(other, _)| **other != client);
+        match others.map(|(_, waiting)| waiting.len()).max() {
+            None => Some(Shed::QueueFull),
+            Some(longest) if longest <= own + 1 => Some(Shed::FairShare),
+            Some(_) => None,
+        }
     }
 
     pub(super) fn push(&mut self, client: Client, one: T) {
@@ -92,7 +100,7 @@ impl<T> FairQueue<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Client, FairQueue};
+    use super::{Client, FairQueue, Shed};
 
     fn client(number: u8) -> Client {
         Some([10, 0, 0, number].into())
@@ -117,9 +125,17 @@ mod tests {
     fn the_newest_of_who_has_most_is_dropped() {
         let mut queue = FairQueue::default();
         queue.push(client(1), (1, 0));
+        assert_eq!(queue.would_drop(client(1)), Some(Shed::QueueFull));
         for number in 0..3 {
             queue.push(client(2), (2, number));
         }
+        assert_eq!(queue.would_drop(client(2)), Some(Shed::FairShare));
+        assert_eq!(
+            queue.would_drop(client(1)),
+            None,
+            "it would have two, the other has three"
+        );
+        assert_eq!(queue.would_drop(client(3)), None);
         assert_eq!(queue.drop_of_longest(), Some((2, 2)));
         assert_eq!(queue.drop_of_longest(), Some((2, 1)));
         assert_eq!(queue.len(), 2);

@@ -85,6 +85,15 @@ impl Lane {
         lane
     }
 
+    /// Why one of that client would be refused at once, if it would.
+    pub(super) fn refuses(&self, is_bulk: bool, client: Client) -> Option<Shed> {
+        let mut state = self.0.lock();
+        if state.has_room(is_bulk) || !state.is_full(is_bulk) {
+            return None;
+        }
+        state.queue(is_bulk).would_drop(client)
+    }
+
     /// Waits to be let in, until `latest`.
     pub(super) async fn enter(
         &self,
@@ -100,23 +109,17 @@ impl Lane {
                 self.0.show(&state);
                 return Ok(permit);
             }
-            let (tell, told) = oneshot::channel();
-            let most = (state.limit.get() as usize).max(FEWEST_WAITING);
-            let queue = state.queue(is_bulk);
-            queue.push(client, Waiting { tell, kind });
-            if queue.len() > most {
-                // Who went away while he waited, first.
-                queue.retain(|waiting| !waiting.tell.is_closed());
-            }
-            if queue.len() > most {
-                let why = match queue.clients() {
-                    1 => Shed::QueueFull,
-                    _ => Shed::FairShare,
-                };
+            if state.is_full(is_bulk) {
+                let queue = state.queue(is_bulk);
+                if let Some(why) = queue.would_drop(client) {
+                    return Err(why);
+                }
                 if let Some(dropped) = queue.drop_of_longest() {
-                    let _may_be_gone = dropped.tell.send(Err(why));
+                    let _may_be_gone = dropped.tell.send(Err(Shed::FairShare));
                 }
             }
+            let (tell, told) = oneshot::channel();
+            state.queue(is_bulk).push(client, Waiting { tell, kind });
             self.0.show(&state);
             told
         };
@@ -162,6 +165,16 @@ impl State {
         let limit = self.limit.get();
         let for_bulk = (limit / 2).max(1);
         self.under_way < limit && (!is_bulk || self.bulk_under_way < for_bulk)
+    }
+
+    /// Whether as many wait as may; who went away while he waited does not count.
+    fn is_full(&mut self, is_bulk: bool) -> bool {
+        let most = (self.limit.get() as usize).max(FEWEST_WAITING);
+        let queue = self.queue(is_bulk);
+        if queue.len() >= most {
+            queue.retain(|waiting| !waiting.tell.is_closed());
+        }
+        queue.len() >= most
     }
 
     fn queue(&mut self, is_bulk: bool) -> &mut FairQueue<Waiting> {

@@ -42,12 +42,12 @@ impl Simulation {
     }
 
     fn under_way(&self) -> u32 {
-        u32::try_from(self.running.len() + self.queue.len()).unwrap()
+        u32::try_from(self.running.len() + self.queue.len()).expect("as many as the limit")
     }
 
     /// Lets in what may go in, one in `one_in` of the long kind, each `slowness` times as slow as it may be.
     fn run(&mut self, time: Duration, one_in: u32, slowness: f64) {
-        let end = self.now + u64::try_from(time.as_micros()).unwrap();
+        let end = self.now + u64::try_from(time.as_micros()).expect("minutes");
         while self.now < end {
             while self.under_way() < self.limit.get() {
                 let kind = usize::from(one_in > 0 && self.random.u32(0..one_in) == 0);
@@ -62,7 +62,7 @@ impl Simulation {
                 self.running.push(Reverse((self.now + service, came, kind)));
             }
             let under_way = self.under_way();
-            let Reverse((ended, came, kind)) = self.running.pop().unwrap();
+            let Reverse((ended, came, kind)) = self.running.pop().expect("one was let in");
             self.now = ended;
             self.done += 1;
             let took = Ended::After(Duration::from_micros(ended - came));

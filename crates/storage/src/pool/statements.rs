@@ -14,6 +14,8 @@ use tokio_postgres::Statement;
 /// A statement that is known by name.
 pub(crate) struct Named {
     pub(crate) name: &'static str,
+    /// Its text; none of what only says that something is to be done.
+    pub(crate) sql: Option<&'static str>,
     /// As it was prepared on the session, if it was.
     pub(crate) statement: Option<Statement>,
     /// Of the time it takes.

@@ -69,7 +69,7 @@ impl ReadConn {
         let statements = &self.session().statements;
         let known = statements
             .get(name)
-            .unwrap_or_else(|| statements.insert(name, self.named(name, name)));
+            .unwrap_or_else(|| statements.insert(name, self.named(name, name, None)));
         self.run(&known, pin!(self.session().batch_execute(sql)))
             .await
     }
@@ -80,9 +80,9 @@ impl ReadConn {
             return Ok(known);
         }
         let name = name_of(sql);
-        let mut named = self.named(name, name);
+        let mut named = self.named(name, name, Some(sql));
         if self.node().around.prepares {
-            let preparing = self.named(name, PREPARE);
+            let preparing = self.named(name, PREPARE, None);
             // Boxed: it is seldom, and would make every statement's future larger.
             let mut statement = Box::pin(self.session().prepare(sql));
             named.statement = Some(self.run(&preparing, statement.as_mut()).await?);
@@ -91,9 +91,15 @@ impl ReadConn {
     }
 
     /// One whose errors name the query `name`, and whose time counts for `metered_as`.
-    fn named(&self, name: &'static str, metered_as: &'static str) -> Named {
+    fn named(
+        &self,
+        name: &'static str,
+        metered_as: &'static str,
+        sql: Option<&'static str>,
+    ) -> Named {
         Named {
             name,
+            sql,
             statement: None,
             time: metric::query(metered_as, self.role),
             rows: metric::rows(metered_as, self.role),
@@ -123,6 +129,12 @@ impl ReadConn {
         let now = Instant::now();
         let time = now.duration_since(began);
         known.time.record(time);
+        let slow = &self.node().around.slow;
+        if time >= slow.threshold
+            && let Some(sql) = known.sql
+        {
+            slow.note(known.name, sql, self.role, time, now);
+        }
         let error = match outcome {
             Ok(value) => {
                 self.node().note_answer(time, now);

@@ -3,6 +3,7 @@
 pub(crate) mod database;
 pub(crate) mod errors;
 pub(crate) mod performance;
+pub(crate) mod queries;
 
 use actix_web::{HttpResponse, http::header, web};
 

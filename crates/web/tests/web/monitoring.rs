@@ -100,3 +100,25 @@ fn errors_are_grouped_and_say_nothing_of_whom_they_met() {
     let fingerprint = error["fingerprint"].as_str().unwrap();
     assert!(fingerprint.starts_with("/api/v1/posts: "), "{fingerprint}");
 }
+
+#[test]
+fn what_the_databases_statistics_say_is_told_as_of_the_last_look() {
+    let api = Api::start();
+    api.wait_until_healthy();
+    let target = "/api/monitoring/database/queries";
+    let before = api.get(target).expect(200).json();
+    assert_eq!(
+        (&before["inspected_at"], &before["tables"]),
+        (&json!(null), &json!([]))
+    );
+    block_on(api.content.inspect()).unwrap();
+    let found = api.get(target).expect(200).json();
+    assert!(found["inspected_at"].is_string(), "{found}");
+    let node = json!({"node": api.db().config().nodes[0].to_string()});
+    assert!(find(&found["nodes"], &node).is_some(), "{found}");
+    let posts = find(&found["tables"], &json!({"name": "posts"})).unwrap();
+    assert!(posts["bytes"].as_u64() > Some(0), "{posts}");
+    let index =
+        json!({"name": "posts_pkey", "table": "posts", "is_constraint": true, "is_valid": true});
+    assert!(find(&found["indexes"], &index).is_some(), "{found}");
+}

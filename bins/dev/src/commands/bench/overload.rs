@@ -73,10 +73,10 @@ pub(super) fn run(session: &Session) -> Result<()> {
 /// Pages that differ, each of which costs the database about the same.
 fn pages(tags: Arc<[String]>, seed: u64) -> Arc<dyn Fn(u64) -> String + Send + Sync> {
     Arc::new(move |number| {
-        let limit = 10 + (number / 8) % 31;
+        let limit = 70 + (number / 8) % 31;
         let tag = &tags[usize::try_from(number + seed).unwrap_or(0) % tags.len()];
         let sort = ["-published_at", "published_at"][usize::from(number % 2 == 1)];
-        format!("/api/v1/posts?limit={limit}&sort={sort}&tag={tag}")
+        format!("/api/v1/posts?limit={limit}&sort={sort}&tag={tag}&fields=title")
     })
 }
 
