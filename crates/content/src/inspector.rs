@@ -48,9 +48,9 @@ impl Inspector {
                 }
             }
         };
-        let task = tokio::spawn(stop.clone().run_until_cancelled_owned(looking));
+        let stopped = stop.clone();
         let task = tokio::spawn(async move {
-            let _ended = task.await;
+            let _stopped = stopped.run_until_cancelled(looking).await;
         });
         Self { task, stop }
     }

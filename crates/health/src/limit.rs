@@ -9,9 +9,9 @@
 //!
 //! Unlike a network's packets, requests differ in what they cost: each *kind* has its own undisturbed time, and `r` is of the
 //! sums, for by Little's law it is time that is spent waiting, and a short one behind a long one waits many times its own.
-//! What is undisturbed is what ends while no more than the least is under way. Where more always waits nobody would see that:
-//! so every [`PROBE_EVERY`] little is let in for a moment, as by BBR (Cardwell and others, "BBR: Congestion-Based Congestion Control", ACM Queue 14(5), 2016). Pure: the time is passed
-//! in.
+//! What is undisturbed is what ends while no more than the least is under way. Where more always waits nobody sees that: if it
+//! was not seen for [`PROBE_EVERY`], little is let in for a moment, as by BBR (Cardwell and others, "BBR: Congestion-Based
+//! Congestion Control", ACM Queue 14(5), 2016). Pure: the time is passed in.
 
 use std::{
     collections::HashMap,
@@ -27,12 +27,14 @@ const LESS: f64 = 0.9;
 const MUCH_LESS: f64 = 0.5;
 /// So many undisturbed times stand for their kind, the older the less: single ones vary.
 const AVERAGED: f64 = 32.0;
-/// How often it is tried how long things take that nothing is in the way of, while the limit is used.
+/// After this time without undisturbed ones it is tried how long they take, while the limit is used.
 pub const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// A try ends after so many, or that time after the first of them; or when it took too long to come to the first.
 const PROBED: u32 = 32;
 const PROBE_TIME: Duration = Duration::from_millis(200);
 const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// So many undisturbed times, seen without a try, make it needless.
+const ENOUGH: u32 = 8;
 /// The fewest times that are judged together.
 const FEWEST: f64 = 16.0;
 
@@ -76,6 +78,8 @@ pub struct ConcurrencyLimit {
     kinds: HashMap<&'static str, Kind>,
     batch: Batch,
     probe: Probe,
+    /// Undisturbed times since it was tried last, or since that was found needless.
+    undisturbed: u32,
 }
 
 /// Whether undisturbed times are being looked for.
@@ -120,21 +124,28 @@ impl ConcurrencyLimit {
             kinds: HashMap::new(),
             batch: Batch::default(),
             probe: Probe::Idle(None),
+            undisturbed: 0,
         }
     }
 
     /// How much may be under way now.
+    #[must_use]
+    pub fn get(&self) -> u32 {
+        match self.probe {
+            Probe::Idle(_) => self.steady(),
+            Probe::Since(..) => self.config.min,
+        }
+    }
+
+    /// The same but for the moments in which undisturbed times are looked for.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "it stays between two numbers of that type"
     )]
-    pub fn get(&self) -> u32 {
-        match self.probe {
-            Probe::Idle(_) => self.limit as u32,
-            Probe::Since(..) => self.config.min,
-        }
+    pub fn steady(&self) -> u32 {
+        self.limit as u32
     }
 
     /// Something of that kind ended, with `under_way` under way until then, itself included.
@@ -144,6 +155,7 @@ impl ConcurrencyLimit {
             Ended::After(time) => {
                 let seconds = time.as_secs_f64().max(1e-6);
                 let is_undisturbed = under_way <= self.config.min;
+                self.undisturbed = self.undisturbed.saturating_add(u32::from(is_undisturbed));
                 let kind = self.kinds.entry(kind).or_default();
                 self.batch.undisturbed += kind.undisturbed(seconds, is_undisturbed);
                 self.batch.time += seconds;
@@ -179,6 +191,7 @@ impl ConcurrencyLimit {
         };
         if *left == 0 || now.saturating_duration_since(*began) >= limit {
             self.probe = Probe::Idle(Some(now));
+            self.undisturbed = 0;
         }
         true
     }
@@ -195,8 +208,11 @@ impl ConcurrencyLimit {
             && let Probe::Idle(last) = self.probe
             && !last.is_some_and(is_recent)
         {
-            self.probe = Probe::Since(now, PROBED);
-            return;
+            if std::mem::take(&mut self.undisturbed) < ENOUGH {
+                self.probe = Probe::Since(now, PROBED);
+                return;
+            }
+            self.probe = Probe::Idle(Some(now));
         }
         let waiting = under_way * (1.0 - batch.undisturbed / batch.time);
         let bound = |(count, share): (f64, f64)| (self.limit * share).max(count);

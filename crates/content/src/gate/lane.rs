@@ -169,7 +169,7 @@ impl State {
 
     /// Whether as many wait as may; who went away while he waited does not count.
     fn is_full(&mut self, is_bulk: bool) -> bool {
-        let most = (self.limit.get() as usize).max(FEWEST_WAITING);
+        let most = (self.limit.steady() as usize).max(FEWEST_WAITING);
         let queue = self.queue(is_bulk);
         if queue.len() >= most {
             queue.retain(|waiting| !waiting.tell.is_closed());

@@ -151,6 +151,30 @@ fn what_is_late_halves_it_and_it_keeps_its_bounds() {
 }
 
 #[test]
+fn little_is_let_in_for_a_moment_only_where_nothing_undisturbed_is_seen() {
+    let (took, began) = (Ended::After(Duration::from_millis(1)), Instant::now());
+    // A minute of full use, one in `one_in` of which is met by nothing.
+    let narrowed = |one_in: u32| {
+        let mut limit = ConcurrencyLimit::new(WIDE);
+        let minute = (0..60_000u32).map(|ms| (ms, began + Duration::from_millis(u64::from(ms))));
+        let moments = minute.filter(|(ms, now)| {
+            let steady = limit.steady();
+            let under_way = if ms % one_in == 0 {
+                WIDE.min
+            } else {
+                limit.get()
+            };
+            limit.on_end("any", took, under_way, *now);
+            limit.get() < steady
+        });
+        moments.count()
+    };
+    assert_eq!(narrowed(50), 32, "at the beginning, when nothing is known");
+    let moments = narrowed(u32::MAX);
+    assert!((100..1_000).contains(&moments), "{moments} ms of a minute");
+}
+
+#[test]
 fn what_says_nothing_changes_nothing() {
     let (mut limit, now) = (ConcurrencyLimit::new(WIDE), Instant::now());
     for _ in 0..1_000 {
