@@ -1,8 +1,9 @@
 //! What may be asked of the database at once, who is next, and who is refused at once.
 //!
 //! A database that is asked for more than it can do answers nobody in time. So as much is let in as keeps it busy
-//! ([`ConcurrencyLimit`]), about as much again waits, for a moment only, and the rest is told at once to come back. Answers
-//! from memory and from Redis never come here, and neither does a health check: they are served whatever the database does.
+//! ([`ConcurrencyLimit`](prepnexus_health::ConcurrencyLimit)), about as much again waits, for a moment only, and the rest is
+//! told at once to come back. Answers from memory and from Redis never come here, and neither does a health check: they are
+//! served whatever the database does.
 //!
 //! - Reads and writes have a limit each: they go to other nodes, and a write that waits for a lock is no reason to refuse a
 //!   read.
