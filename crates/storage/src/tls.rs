@@ -20,7 +20,6 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use self::expiry::NotesExpiry;
 use crate::{
     config::{ClusterConfig, SslMode},
     error::Error,
@@ -41,27 +40,26 @@ pub(crate) fn connector(config: &ClusterConfig) -> Result<MakeRustlsConnect, Err
             .build()
             .map_err(Error::tls)
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match (config.ssl_mode, roots) {
-        (SslMode::VerifyFull, Some(roots)) => by_chain(roots)?,
+    let chain = match (config.ssl_mode, roots) {
         (SslMode::VerifyFull | SslMode::VerifyCa, None) => {
             return Err(Error::Config(
                 "ssl_root_cert is required to verify the server".into(),
             ));
         }
-        (mode, roots) => {
-            let chain = match roots {
-                // As in libpq, `require` with a root certificate verifies it.
-                Some(roots) if matches!(mode, SslMode::VerifyCa | SslMode::Require) => {
-                    Some(by_chain(roots)?)
-                }
-                _ => None,
-            };
-            Arc::new(AnyName { chain, provider })
+        // As in libpq, `require` with a root certificate verifies it.
+        (SslMode::VerifyFull | SslMode::VerifyCa | SslMode::Require, Some(roots)) => {
+            Some(by_chain(roots)?)
         }
+        (SslMode::Require | SslMode::Prefer | SslMode::Disable, _) => None,
+    };
+    let verifier = Verifier {
+        chain,
+        takes_any_name: config.ssl_mode != SslMode::VerifyFull,
+        provider,
     };
     let client = builder
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(NotesExpiry(verifier)));
+        .with_custom_certificate_verifier(Arc::new(verifier));
     Ok(MakeRustlsConnect::new(client.with_no_client_auth()))
 }
 
@@ -82,14 +80,16 @@ fn read_roots(path: &std::path::Path) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// Verifies the chain, where there are roots to verify it by, and no name.
+/// Verifies the chain, where there are roots to verify it by, and the name if it is to. Takes note of when certificates end:
+/// of those that it refuses as well, for one may be refused because it has ended.
 #[derive(Debug)]
-struct AnyName {
+struct Verifier {
     chain: Option<Arc<WebPkiServerVerifier>>,
+    takes_any_name: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -98,13 +98,14 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
+        expiry::note(end_entity, server_name);
         let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
             Err(TlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.takes_any_name => Ok(ServerCertVerified::assertion()),
             other => other,
         }
     }
