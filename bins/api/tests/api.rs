@@ -4,6 +4,8 @@
 
 #[path = "api/alerts.rs"]
 mod alerts;
+#[path = "api/frozen.rs"]
+mod frozen;
 #[path = "api/keys.rs"]
 mod keys;
 #[path = "api/logs.rs"]
