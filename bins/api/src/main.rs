@@ -2,6 +2,7 @@
 
 mod arenas;
 mod args;
+mod descriptors;
 mod healthcheck;
 mod keys;
 mod schema;

@@ -16,7 +16,7 @@ use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_web::{AppState, Instruments, Listeners, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::schema;
+use crate::{descriptors, schema};
 
 const CACHE: &str = "cache";
 const REDIS_PROBE_INTERVAL: Duration = Duration::from_millis(500);
@@ -48,6 +48,7 @@ async fn serve(
     // First of all, so that a port that is taken is all there is to say.
     let config = Arc::new(web_config(http));
     let listeners = Listeners::bind(&config)?;
+    descriptors::raise();
     let Instruments {
         recorder,
         prometheus,

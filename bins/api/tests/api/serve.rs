@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    process::Command,
 };
 
 use crate::process::{Served, api, ask, bare, database, eventually, free_port, run};
@@ -41,6 +42,36 @@ fn its_allocator_has_few_arenas_unless_somebody_says_how_many() {
     let mut own = api(&db);
     own.env("MALLOC_ARENA_MAX", "7");
     assert_eq!(arenas(own), "7");
+}
+
+#[test]
+fn it_takes_as_many_connections_as_the_system_lets_it_and_says_if_those_are_few() {
+    let db = database();
+    for (hard, said) in [
+        ("12000", "limit of open files and connections"),
+        ("1200", "connections beyond this are not accepted"),
+    ] {
+        let served = Served::start(limited(&format!("--nofile=256:{hard}"), &api(&db)));
+        let line = served.wait_for_line("max_open_files");
+        assert!(line.contains(said) && line.contains(hard), "{line}");
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.id())).unwrap();
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let soft = files.unwrap().split_whitespace().nth(3);
+        assert_eq!(soft, Some(hard));
+    }
+}
+
+/// The command with a limit as `prlimit` takes it.
+fn limited(limit: &str, command: &Command) -> Command {
+    let mut limited = Command::new("/usr/bin/prlimit");
+    let set = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    limited.env_clear().envs(set);
+    limited.arg(limit).arg(command.get_program());
+    limited
 }
 
 #[test]
