@@ -5,7 +5,7 @@ use std::thread;
 use prepnexus_devstack::{Stack, StackConfig};
 use prepnexus_testkit::TestDb;
 
-use crate::process::{Served, api, get};
+use crate::process::{Served, api, eventually, get};
 
 const MONITORING: [&str; 7] = [
     "/health",
@@ -29,13 +29,17 @@ fn whoever_asks_how_it_is_does_not_wait_for_a_frozen_database() {
     stack.primary().freeze();
     let port = served.port;
     let reading = thread::spawn(move || get(port, "/api/v1/posts").unwrap().0);
-    for _ in 0..3 {
-        for route in MONITORING {
-            let (status, body) = served.get(route);
-            assert_eq!(status, 200, "{route}: {body}");
-        }
-    }
-    assert!(!reading.is_finished(), "it was not frozen");
+    // The reader, and whoever asks for the metrics.
+    let both = "\nprepnexus_http_in_flight 2\n";
+    eventually("a reader who waits", || {
+        served.get("/metrics").1.contains(both)
+    });
+    let answers = MONITORING.map(|route| (route, served.get(route)));
+    let is_waiting = !reading.is_finished();
     stack.primary().thaw();
+    for (route, (status, body)) in answers {
+        assert_eq!(status, 200, "{route}: {body}");
+    }
+    assert!(is_waiting, "it was not frozen");
     assert_eq!(reading.join().unwrap(), 200);
 }
