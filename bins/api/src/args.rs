@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use prepnexus_domain::{Role, author::MAX_NAME_LEN, fields};
 use prepnexus_settings::{
-    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, RedisSettings,
+    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OutboundSettings, RedisSettings,
 };
 
 /// Serves the PrepNexus API. Every option can also be set as the environment variable beside it.
@@ -20,6 +20,8 @@ pub(crate) struct Args {
     pub(crate) database: DatabaseSettings,
     #[command(flatten)]
     pub(crate) redis: RedisSettings,
+    #[command(flatten)]
+    pub(crate) outbound: OutboundSettings,
     #[command(flatten)]
     pub(crate) log: LogSettings,
 }

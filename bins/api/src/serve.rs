@@ -8,45 +8,41 @@ use std::{
 
 use anyhow::Context;
 use prepnexus_cache::{RedisConfig, RedisMonitor, RedisPool};
-use prepnexus_content::{CacheConfig, Content, HealthWatch, Inspector, Janitor, ViewWriter};
+use prepnexus_content::{CacheConfig, Content, Inspector, Janitor, ViewWriter, Watch};
 use prepnexus_domain::{Clock, SystemClock};
-use prepnexus_health::{ErrorLog, Registry, Severity, Status};
-use prepnexus_settings::{CacheSettings, HttpSettings};
+use prepnexus_health::{Health, Severity, Status};
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_web::{AppState, Instruments, Listeners, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{descriptors, schema};
+use crate::{args::Args, descriptors, outbound::Outbound, schema};
 
 const CACHE: &str = "cache";
 const REDIS_PROBE_INTERVAL: Duration = Duration::from_millis(500);
-/// Groups of errors that are remembered.
-const ERROR_GROUPS: usize = 200;
 
 pub(crate) fn run(
-    http: &HttpSettings,
-    cache: &CacheSettings,
+    args: &Args,
     cluster: &ClusterConfig,
     redis: Option<RedisConfig>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(http, cache, cluster, redis))
+    runtime.block_on(serve(args, cluster, redis))
 }
 
 async fn serve(
-    http: &HttpSettings,
-    cache: &CacheSettings,
+    args: &Args,
     cluster: &ClusterConfig,
     redis: Option<RedisConfig>,
 ) -> anyhow::Result<()> {
+    let (http, cache) = (&args.http, &args.cache);
     // Before anything listens, so that a signal is never lost.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let started = Instant::now();
     // First of all, so that a port that is taken is all there is to say.
-    let config = Arc::new(web_config(http));
+    let config = Arc::new(web_config(args));
     let listeners = Listeners::bind(&config)?;
     descriptors::raise();
     let Instruments {
@@ -58,7 +54,7 @@ async fn serve(
     describe_metrics();
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let registry = Arc::new(Registry::new(Arc::clone(&clock)));
+    let health = Health::new(&clock, recent);
     let cluster = Cluster::start(cluster).context("the database settings can't be used")?;
     let is_known = schema::is_known(&cluster).await?;
     let redis = redis
@@ -74,9 +70,10 @@ async fn serve(
             ..CacheConfig::default()
         },
     );
-    let database_watch = HealthWatch::spawn(&content, Arc::clone(&registry));
+    let watch = Watch::spawn(&content, &health);
+    let registry = &health.registry;
     let redis_watch =
-        redis.map(|pool| RedisMonitor::spawn(pool, Arc::clone(&registry), REDIS_PROBE_INTERVAL));
+        redis.map(|pool| RedisMonitor::spawn(pool, Arc::clone(registry), REDIS_PROBE_INTERVAL));
     if redis_watch.is_none() {
         registry.register(CACHE, Severity::Optional);
         registry.set(CACHE, Status::Healthy, None);
@@ -87,10 +84,8 @@ async fn serve(
     let views = ViewWriter::spawn(content.clone());
     let state = AppState {
         content: content.clone(),
-        registry,
-        errors: Arc::new(ErrorLog::new(clock, ERROR_GROUPS)),
+        health,
         prometheus,
-        recent,
         version: env!("CARGO_PKG_VERSION"),
         started,
         draining: Arc::default(),
@@ -98,6 +93,8 @@ async fn serve(
     };
     let server = listeners.serve(&state)?;
     let (address, admin) = (server.address(), server.admin_address());
+    let url = format!("http://{}", admin.unwrap_or(address));
+    let outbound = Outbound::start(&args.outbound, &state.health, &url)?;
     tracing::info!(%address, ?admin, version = env!("CARGO_PKG_VERSION"), "listening");
 
     let unknown = async {
@@ -120,10 +117,11 @@ async fn serve(
     let hurry = next(&mut terminate, &mut interrupt);
     let _hurried = tokio::time::timeout(http.shutdown_drain, hurry).await;
     server.stop().await;
+    drop(outbound);
     janitor.stop().await;
     inspector.stop().await;
     views.stop().await;
-    database_watch.stop().await;
+    watch.stop().await;
     content.close().await;
     if let Some(watch) = redis_watch {
         watch.stop().await;
@@ -149,7 +147,8 @@ fn describe_metrics() {
     prepnexus_health::describe_metrics();
 }
 
-fn web_config(http: &HttpSettings) -> WebConfig {
+fn web_config(args: &Args) -> WebConfig {
+    let http = &args.http;
     WebConfig {
         host: http.api_host.clone(),
         port: http.api_port,
@@ -159,6 +158,7 @@ fn web_config(http: &HttpSettings) -> WebConfig {
         request_timeout: http.request_timeout,
         keep_alive: http.keep_alive,
         trusted_proxies: http.trusted_proxies.clone(),
+        traces: args.outbound.otlp_endpoint().is_some(),
         shutdown_timeout: http.shutdown_timeout,
         ..WebConfig::default()
     }

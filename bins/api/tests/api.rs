@@ -10,10 +10,14 @@ mod frozen;
 mod keys;
 #[path = "api/logs.rs"]
 mod logs;
+#[path = "api/outbound.rs"]
+mod outbound;
 #[path = "api/process.rs"]
 mod process;
 #[path = "api/prometheus.rs"]
 mod prometheus;
+#[path = "api/receiver.rs"]
+mod receiver;
 #[path = "api/schema.rs"]
 mod schema;
 #[path = "api/scraped.rs"]

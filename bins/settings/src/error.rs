@@ -28,7 +28,9 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    pub(crate) fn invalid(variable: &'static str, problem: impl Into<String>) -> Self {
+    /// The value of that variable can't be used: `problem` says why, and what could, without the value of a secret.
+    #[must_use]
+    pub fn invalid(variable: &'static str, problem: impl Into<String>) -> Self {
         Self::Invalid {
             variable,
             problem: problem.into(),

@@ -4,10 +4,15 @@ use std::io::{self, IsTerminal};
 use std::str::FromStr;
 
 use clap::Args;
+use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// What takes note of spans, besides what is logged.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// How the program logs.
 #[derive(Debug, Clone, Args)]
@@ -79,14 +84,28 @@ impl FromStr for LogLevel {
 impl LogSettings {
     /// Sets up the process's logging. Only a `main` calls it, once; a second call changes nothing.
     pub fn init_logging(&self) {
-        let lines = fmt::layer().with_writer(io::stderr);
-        let layer = match self.log_format {
-            LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
-            LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        };
+        let lines = self.lines();
         let subscriber = tracing_subscriber::registry()
             .with(self.log_level.0)
-            .with(layer);
+            .with(lines);
         let _ = subscriber.try_init();
+    }
+
+    /// The same, with spans told to `spans` too, whatever the level of what is logged.
+    pub fn init_logging_with(&self, spans: SpanLayer) {
+        let lines = self.lines().with_filter(self.log_level.0);
+        let subscriber = tracing_subscriber::registry().with(spans).with(lines);
+        let _ = subscriber.try_init();
+    }
+
+    fn lines<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let lines = fmt::layer().with_writer(io::stderr);
+        match self.log_format {
+            LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+            LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use prepnexus_cache::RedisAddr;
 use prepnexus_storage::Secret;
+use url::Url;
 
 /// The hosts of the database nodes, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +146,23 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 )]
 pub(crate) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
+}
+
+/// The address of a web server, which may hold a key; an empty one is none.
+pub(crate) fn web_address(text: &str) -> Result<Secret, String> {
+    let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_usable = text.is_empty() || Url::parse(text).is_ok_and(|url| usable(&url));
+    let expected = || "expected a URL that begins with http:// or https://".to_owned();
+    is_usable.then(|| Secret::new(text)).ok_or_else(expected)
+}
+
+/// A share.
+pub(crate) fn ratio(text: &str) -> Result<f64, String> {
+    let parsed = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
+    parsed.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 /// A secret that was really set.

@@ -2,8 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use prepnexus_settings::{
-    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OwnerSettings, RedisSettings,
-    usage_line,
+    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OutboundSettings, OwnerSettings,
+    RedisSettings, usage_line,
 };
 
 mod settings {
@@ -27,6 +27,8 @@ struct Everything {
     http: HttpSettings,
     #[command(flatten)]
     cache: CacheSettings,
+    #[command(flatten)]
+    outbound: OutboundSettings,
     #[command(flatten)]
     log: LogSettings,
     #[command(subcommand)]

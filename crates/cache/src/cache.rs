@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use prepnexus_domain::Clock;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::{
     entry::{Entry, Fill, TooLong},
@@ -191,7 +192,8 @@ impl<E: LoadError> Cache<E> {
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let inner = Arc::clone(&self.0);
-        let loading = self.0.tasks.spawn(async move { inner.load(load()).await });
+        let loading = async move { inner.load(load()).await };
+        let loading = self.0.tasks.spawn(loading.in_current_span());
         let entry = loading.await.unwrap_or(Err(Failure::Abandoned))?;
         Ok(Served {
             entry: Arc::new(entry),

@@ -8,6 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::{Failure, Served};
 
@@ -79,7 +80,7 @@ impl<E: Send + Sync + 'static> Flights<E> {
             flights: Arc::clone(self),
             key: Arc::clone(key),
         };
-        let loading = load();
+        let loading = load().in_current_span();
         tasks.spawn(async move {
             let outcome = loading.await;
             drop(over);

@@ -33,7 +33,6 @@ mod access;
 mod change_tags;
 mod error;
 mod gate;
-mod health;
 mod inspector;
 mod janitor;
 mod keys;
@@ -42,12 +41,12 @@ mod questions;
 mod service;
 mod session;
 mod views;
+mod watch;
 mod write;
 
 pub use access::Precondition;
 pub use error::ContentError;
 pub use gate::{Class, Shed};
-pub use health::HealthWatch;
 pub use inspector::{Inspected, Inspector};
 pub use janitor::Janitor;
 pub use keys::{Keys, NewKey};
@@ -67,6 +66,7 @@ pub use questions::{AuthorsQuestion, PageQuestion, PostPage, PostQuestion, TagsQ
 pub use service::Content;
 pub use session::Session;
 pub use views::ViewWriter;
+pub use watch::{Condition, Watch};
 pub use write::{IdempotencyKey, Writer, Written};
 
 /// Tells the installed recorder what this crate's metrics mean. Call it once, after installing one.

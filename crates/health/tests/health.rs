@@ -1,5 +1,7 @@
 //! What the crate promises, tested through its public face, with times passed in.
 
+#[path = "health/alerts.rs"]
+mod alerts;
 #[path = "health/breaker.rs"]
 mod breaker;
 #[path = "health/clock.rs"]
@@ -14,3 +16,5 @@ mod properties;
 mod recent;
 #[path = "health/registry.rs"]
 mod registry;
+#[path = "health/timeline.rs"]
+mod timeline;

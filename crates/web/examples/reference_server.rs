@@ -21,7 +21,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use jiff::Timestamp;
 use prepnexus_content::{CacheConfig, Content};
 use prepnexus_domain::{AuthorRef, Clock, ContentFormat, Post, PostSummary, SystemClock, TagRef};
-use prepnexus_health::{ErrorLog, Registry};
+use prepnexus_health::Health;
 use prepnexus_storage::{Cluster, ClusterConfig, NodeAddr, Secret};
 use prepnexus_web::{AppState, Instruments, Listeners, Route, Server, WebConfig};
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
@@ -236,10 +236,8 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
     };
     let state = AppState {
         content: Content::new(cluster, None, Arc::clone(&clock), CacheConfig::default()),
-        registry: Arc::new(Registry::new(Arc::clone(&clock))),
-        errors: Arc::new(ErrorLog::new(clock, 1)),
+        health: Health::new(&clock, instruments.recent),
         prometheus: instruments.prometheus,
-        recent: instruments.recent,
         version: "",
         started: Instant::now(),
         draining: Arc::default(),

@@ -25,6 +25,8 @@ pub struct WebConfig {
     pub keep_alive: Duration,
     /// Proxies in front, who are believed what they say of where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether there is a collector of traces: that spans of the target [`TRACE`](prepnexus_health::TRACE) go anywhere.
+    pub traces: bool,
     /// How long a stop waits for what is under way.
     pub shutdown_timeout: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for WebConfig {
             header_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
             trusted_proxies: Vec::new(),
+            traces: false,
             shutdown_timeout: Duration::from_secs(10),
         }
     }

@@ -13,3 +13,4 @@ pub(crate) mod observe;
 pub(crate) mod params;
 pub(crate) mod request_id;
 pub(crate) mod session;
+pub(crate) mod trace;

@@ -30,10 +30,12 @@ const BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// What other crates record under these names is part of what `/api/monitoring/performance` tells.
+/// What other crates record under these names is part of what operators are told.
 pub(crate) const QUERY_DURATION: &str = "prepnexus_db_query_duration_seconds";
 pub(crate) const QUERY_ROWS: &str = "prepnexus_db_query_rows_total";
 pub(crate) const CACHE_REQUESTS: &str = "prepnexus_cache_requests_total";
+const STALE_SERVED: &str = "prepnexus_cache_stale_served_total";
+const ERRORS: &str = "prepnexus_errors_total";
 
 /// The metrics whose last minutes are kept.
 const RECENT: &[&str] = &[
@@ -42,6 +44,9 @@ const RECENT: &[&str] = &[
     QUERY_DURATION,
     QUERY_ROWS,
     CACHE_REQUESTS,
+    STALE_SERVED,
+    ERRORS,
+    SHED,
 ];
 
 /// Where all metrics of the service go.

@@ -115,7 +115,10 @@ impl Listeners {
             };
             serve(listener, address, 1, parts)?;
         }
-        let upkeep = tokio::spawn(keep_up(state.prometheus.clone(), state.recent.clone()));
+        let upkeep = tokio::spawn(keep_up(
+            state.prometheus.clone(),
+            state.health.recent.clone(),
+        ));
         Ok(Server {
             handles,
             tasks,

@@ -10,7 +10,7 @@ use std::{
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use prepnexus_content::{Content, Deadline};
-use prepnexus_health::{ErrorLog, Recent, Registry};
+use prepnexus_health::Health;
 
 use crate::config::WebConfig;
 
@@ -19,14 +19,10 @@ use crate::config::WebConfig;
 pub struct AppState {
     /// The use cases.
     pub content: Content,
-    /// The states of the components.
-    pub registry: Arc<Registry>,
-    /// The tracked errors.
-    pub errors: Arc<ErrorLog>,
+    /// What the process knows of how it is.
+    pub health: Health,
     /// Renders the metrics.
     pub prometheus: PrometheusHandle,
-    /// The last minutes of those that tell how fast it is.
-    pub recent: Recent,
     /// What `/health` says the version is.
     pub version: &'static str,
     /// When the process began.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::{Cache, Failure, LoadError, Served, Source, Verdict};
 use crate::{
@@ -68,7 +69,7 @@ impl<E: LoadError> Cache<E> {
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let loading = Arc::clone(&self.0).fill_alone(key.into(), load);
-        let loading = self.0.tasks.spawn(loading);
+        let loading = self.0.tasks.spawn(loading.in_current_span());
         let loading = async { loading.await.unwrap_or(Err(Failure::Abandoned)) };
         let outcome = self.wait(loading, copy.as_ref()).await;
         settle(outcome, copy)

@@ -6,7 +6,9 @@ use std::{
     time::Instant,
 };
 
+use prepnexus_health::TRACE;
 use tokio_postgres::Row;
+use tracing::Instrument as _;
 
 use super::ReadConn;
 use crate::{
@@ -117,7 +119,18 @@ impl ReadConn {
         }
         let began = Instant::now();
         self.running.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.deadline.limit(STATEMENT, statement).await?;
+        let span = tracing::trace_span!(
+            target: TRACE,
+            "query",
+            otel.name = known.name,
+            otel.kind = "client",
+            db.system.name = "postgresql",
+            db.query.summary = known.name,
+            server.address = self.node().label,
+            role = self.role.as_str(),
+        );
+        let outcome = self.deadline.limit(STATEMENT, statement.instrument(span));
+        let outcome = outcome.await?;
         if outcome
             .as_ref()
             .is_err_and(|error| self.ended_with_generation(error))

@@ -22,6 +22,7 @@ use crate::{
         methods::Route,
         request_id::{self, RequestId},
         session,
+        trace::Trace,
     },
     metric::{self, InFlight},
     problem::{Code, Problem},
@@ -39,8 +40,8 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let _in_flight = InFlight::begin();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
-    // Of the highest level, so that a line of any level has it.
-    let span = tracing::error_span!("request", id = id.as_str());
+    let trace = Trace::begin(request.headers(), id.as_str(), state.config.traces);
+    let span = trace.span.clone();
     // Handlers and extractors answer with responses; an error here is the middleware's own.
     let response = next
         .call(request)
@@ -63,6 +64,7 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     }
     let request = response.request().clone();
     session::finish(&request, response.headers_mut());
+    trace.end(&method, route, status.as_u16(), response.headers_mut());
     response
         .headers_mut()
         .insert(request_id::HEADER, id.value());
@@ -100,7 +102,7 @@ fn explain<B: MessageBody + 'static>(
     if problem.code.status().is_server_error() {
         let internal = problem.internal.as_deref().unwrap_or(&problem.detail);
         let route = Route::of(response.request());
-        state.errors.record(Occurrence {
+        state.health.errors.record(Occurrence {
             code: problem.code.as_str(),
             place: route,
             text: internal,

@@ -63,7 +63,7 @@ impl From<Component> for Check {
     )
 )]
 pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
-    let snapshot = state.registry.snapshot();
+    let snapshot = state.health.registry.snapshot();
     let health = Health {
         status: snapshot.status.as_str(),
         version: state.version,

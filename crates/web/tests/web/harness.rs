@@ -8,9 +8,9 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use metrics_exporter_prometheus::PrometheusHandle;
-use prepnexus_content::{CacheConfig, Content, HealthWatch};
+use prepnexus_content::{CacheConfig, Content, Watch};
 use prepnexus_domain::{Clock, Role, SystemClock};
-use prepnexus_health::{ErrorLog, Recent, Registry};
+use prepnexus_health::{Health, Recent};
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_testkit::{TestDb, wait_until};
 use prepnexus_web::{AppState, Instruments, Server, WebConfig};
@@ -84,7 +84,7 @@ pub(crate) struct Api {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) content: Content,
     pub(crate) agent: ureq::Agent,
-    running: Option<(Server, HealthWatch, Cluster)>,
+    running: Option<(Server, Watch, Cluster)>,
     db: Option<TestDb>,
 }
 
@@ -121,14 +121,12 @@ impl Api {
                 Arc::clone(&dyn_clock),
                 CacheConfig::default(),
             );
-            let registry = Arc::new(Registry::new(Arc::clone(&dyn_clock)));
-            let watch = HealthWatch::spawn(&content, Arc::clone(&registry));
+            let health = Health::new(&dyn_clock, recent);
+            let watch = Watch::spawn(&content, &health);
             let state = AppState {
                 content: content.clone(),
-                registry,
-                errors: Arc::new(ErrorLog::new(dyn_clock, 100)),
+                health,
                 prometheus,
-                recent,
                 version: "1.2.3",
                 started: Instant::now(),
                 draining: Arc::default(),

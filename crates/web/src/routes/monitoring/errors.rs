@@ -57,7 +57,7 @@ impl From<TrackedError> for ErrorGroup {
     responses((status = 200, description = "The groups", body = TrackedErrors), MethodErrors)
 )]
 pub(crate) async fn tracked_errors(state: web::Data<AppState>) -> HttpResponse {
-    let groups = state.errors.list().into_iter();
+    let groups = state.health.errors.list().into_iter();
     let errors = groups.map(ErrorGroup::from).collect();
     answer(true, &TrackedErrors { errors })
 }

@@ -175,7 +175,7 @@ pub(crate) struct Process {
     responses((status = 200, description = "The figures", body = Performance), MethodErrors)
 )]
 pub(crate) async fn performance(state: web::Data<AppState>) -> HttpResponse {
-    let figures = Figures::now(&state.recent, Instant::now());
+    let figures = Figures::now(&state.health.recent, Instant::now());
     let nodes = state.content.database_status().into_iter();
     let usage = Usage::now();
     let performance = Performance {
