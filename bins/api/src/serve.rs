@@ -12,7 +12,7 @@ use prepnexus_content::{CacheConfig, Content, Inspector, Janitor, ViewWriter, Wa
 use prepnexus_domain::{Clock, SystemClock};
 use prepnexus_health::{Health, Severity, Status};
 use prepnexus_storage::{Cluster, ClusterConfig};
-use prepnexus_web::{AppState, Instruments, Listeners, WebConfig};
+use prepnexus_web::{AppState, Instruments, Listeners, Watchers, WebConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{args::Args, descriptors, outbound::Outbound, schema};
@@ -89,6 +89,7 @@ async fn serve(
         version: env!("CARGO_PKG_VERSION"),
         started,
         draining: Arc::default(),
+        watchers: Watchers::default(),
         config,
     };
     let server = listeners.serve(&state)?;

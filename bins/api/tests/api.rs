@@ -4,6 +4,8 @@
 
 #[path = "api/alerts.rs"]
 mod alerts;
+#[path = "api/browser.rs"]
+mod browser;
 #[path = "api/frozen.rs"]
 mod frozen;
 #[path = "api/keys.rs"]

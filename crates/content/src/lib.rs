@@ -37,6 +37,7 @@ mod inspector;
 mod janitor;
 mod keys;
 mod ladder;
+mod operator;
 mod questions;
 mod service;
 mod session;
@@ -53,6 +54,7 @@ pub use keys::{Keys, NewKey};
 pub use ladder::{
     Answer, Asking, Draft, Kind, Origin, Outcome, Question, Reader, Representation, Version,
 };
+pub use operator::PASS;
 pub use prepnexus_cache::{CacheConfig, Encoding};
 pub use prepnexus_domain::ListQuery;
 pub use prepnexus_storage::inspect::{

@@ -6,14 +6,15 @@ use std::{
 };
 
 use prepnexus_cache::{Cache, CacheConfig, Hints, RedisPool};
-use prepnexus_domain::{Clock, cursor::CursorSigner};
+use prepnexus_domain::Clock;
 use prepnexus_storage::{
-    ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, Token, feed::Change, signing,
+    ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, Token, feed::Change,
 };
 use tokio::sync::OnceCell;
 
 use crate::{
-    error::ContentError, gate::Gate, inspector::Inspected, session::OwnWrites, views::Views,
+    error::ContentError, gate::Gate, inspector::Inspected, operator::Signers, session::OwnWrites,
+    views::Views,
 };
 
 /// All use cases. Cheap to clone; all clones are the same service.
@@ -27,7 +28,7 @@ struct Inner {
     /// Where there is a Redis.
     hints: Option<Hints>,
     clock: Arc<dyn Clock>,
-    signer: OnceCell<CursorSigner>,
+    signers: OnceCell<Signers>,
     own_writes: OwnWrites,
     views: Views,
     gate: Gate,
@@ -70,7 +71,7 @@ impl Content {
             gate: Gate::new(cluster.status().iter().map(|node| node.pool.max).sum()),
             cluster,
             clock,
-            signer: OnceCell::new(),
+            signers: OnceCell::new(),
             own_writes: OwnWrites::default(),
             views: Views::default(),
         }))
@@ -160,12 +161,13 @@ impl Content {
         &self.0.cache
     }
 
-    /// Signs cursors with the secret all processes share; asked for once.
-    pub(crate) async fn signer(&self, conn: &ReadConn) -> Result<&CursorSigner, ContentError> {
-        let load = || async {
-            let secret = signing::secret(conn).await?;
-            Ok::<_, ContentError>(CursorSigner::new(secret.expose()))
-        };
-        self.0.signer.get_or_try_init(load).await
+    /// What the service signs with; asked for once.
+    pub(crate) async fn signers(&self, conn: &ReadConn) -> Result<&Signers, ContentError> {
+        Signers::of(&self.0.signers, conn).await
+    }
+
+    /// The same, if it was asked for before.
+    pub(crate) fn known_signers(&self) -> Option<&Signers> {
+        self.0.signers.get()
     }
 }

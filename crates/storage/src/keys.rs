@@ -37,6 +37,17 @@ pub async fn find_by_hash(conn: &ReadConn, hash: &[u8; 32]) -> Result<Option<Api
         .transpose()
 }
 
+/// The key of that number, unless it was revoked.
+///
+/// # Errors
+/// As [`ReadConn::query_opt`].
+pub async fn find(conn: &ReadConn, id: i64) -> Result<Option<ApiKey>, Error> {
+    const SQL: &str = "-- keys.find
+SELECT id, name, role, created_at, revoked_at FROM api_keys WHERE id = $1 AND revoked_at IS NULL";
+    let row = conn.query_opt(SQL, &[&id]).await?;
+    row.map(|row| api_key(&row)).transpose()
+}
+
 /// All keys, oldest first.
 ///
 /// # Errors

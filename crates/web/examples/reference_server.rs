@@ -23,7 +23,7 @@ use prepnexus_content::{CacheConfig, Content};
 use prepnexus_domain::{AuthorRef, Clock, ContentFormat, Post, PostSummary, SystemClock, TagRef};
 use prepnexus_health::Health;
 use prepnexus_storage::{Cluster, ClusterConfig, NodeAddr, Secret};
-use prepnexus_web::{AppState, Instruments, Listeners, Route, Server, WebConfig};
+use prepnexus_web::{AppState, Instruments, Listeners, Route, Server, Watchers, WebConfig};
 use redis::{AsyncCommands as _, Client, aio::MultiplexedConnection};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use tokio_postgres::{NoTls, Row};
@@ -241,6 +241,7 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
         version: "",
         started: Instant::now(),
         draining: Arc::default(),
+        watchers: Watchers::default(),
         config: Arc::new(config),
     };
     let bare = bare.clone();

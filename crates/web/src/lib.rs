@@ -18,5 +18,6 @@ pub use http::methods::Route;
 pub use metric::Instruments;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Problem};
+pub use routes::dashboard::Watchers;
 pub use server::{Listeners, Server, StartError};
 pub use state::AppState;

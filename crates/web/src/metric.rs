@@ -16,13 +16,15 @@ use metrics::{
 use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
+use prepnexus_content::Origin;
 use prepnexus_health::{Recent, errors, recent::Beside};
 
 use crate::problem::{Code, ShedBy};
 
 pub(crate) const REQUESTS: &str = "prepnexus_http_requests_total";
 pub(crate) const DURATION: &str = "prepnexus_http_request_duration_seconds";
-const SHED: &str = "prepnexus_http_shed_total";
+pub(crate) const SHED: &str = "prepnexus_http_shed_total";
+pub(crate) const SERVED: &str = "prepnexus_http_reads_served_total";
 const IN_FLIGHT: &str = "prepnexus_http_in_flight";
 
 /// Upper bounds of the histograms' buckets, in seconds: from a memory hit to a timeout.
@@ -41,6 +43,7 @@ const ERRORS: &str = "prepnexus_errors_total";
 const RECENT: &[&str] = &[
     REQUESTS,
     DURATION,
+    SERVED,
     QUERY_DURATION,
     QUERY_ROWS,
     CACHE_REQUESTS,
@@ -83,6 +86,7 @@ pub fn describe_metrics() {
         "Time from the head of a request to its answer"
     );
     describe_counter!(SHED, "Requests refused because too much is asked at once");
+    describe_counter!(SERVED, "Reads by where they were served from");
     describe_gauge!(IN_FLIGHT, "Requests being worked on");
     process::describe();
     // What is first counted when it happens would not be seen to grow.
@@ -112,6 +116,21 @@ impl Drop for InFlight {
     }
 }
 
+/// Where reads are served from, in the order of [`Origin`].
+pub(crate) const FROM: [&str; 5] = ["memory", "redis", "replica", "primary", "stale"];
+
+/// Counts a read by where it was served from.
+pub(crate) fn served(from: Origin) {
+    let index = match from {
+        Origin::Memory => 0,
+        Origin::Redis => 1,
+        Origin::Replica => 2,
+        Origin::Primary => 3,
+        Origin::Stale(_) => 4,
+    };
+    HANDLES.with(|handles| handles.served[index].increment(1));
+}
+
 /// Counts a request that was refused because too much was asked.
 pub(crate) fn shed(by: ShedBy) {
     counter!(SHED, "reason" => by.as_str()).increment(1);
@@ -120,6 +139,7 @@ pub(crate) fn shed(by: ShedBy) {
 /// What this thread counts with: to find a metric by its labels takes longer than to count.
 struct Handles {
     in_flight: Gauge,
+    served: [Counter; FROM.len()],
     answers: RefCell<HashMap<Labels, (Counter, Histogram)>>,
 }
 
@@ -129,6 +149,7 @@ type Labels = (&'static str, &'static str, u16);
 thread_local! {
     static HANDLES: Handles = Handles {
         in_flight: gauge!(IN_FLIGHT),
+        served: FROM.map(|from| counter!(SERVED, "from" => from)),
         answers: RefCell::default(),
     };
 }

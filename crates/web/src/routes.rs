@@ -1,5 +1,6 @@
 //! All paths, and which listener has them.
 
+pub(crate) mod dashboard;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod lists;
@@ -67,5 +68,6 @@ pub(crate) fn admin(config: &mut ServiceConfig) {
             Path::new("/api/monitoring/errors")
                 .get(monitoring::errors::tracked_errors)
                 .build(),
-        );
+        )
+        .configure(dashboard::configure);
 }

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use prepnexus_content::{Content, Deadline};
 use prepnexus_health::Health;
 
-use crate::config::WebConfig;
+use crate::{config::WebConfig, routes::dashboard::Watchers};
 
 /// The service and its instruments. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct AppState {
     pub started: Instant,
     /// Set when the process is about to stop: it serves on, and asks clients to look elsewhere.
     pub draining: Arc<AtomicBool>,
+    /// The operator's pages that are open.
+    pub watchers: Watchers,
     /// The limits.
     pub config: Arc<WebConfig>,
 }

@@ -20,6 +20,8 @@ mod client;
 mod consistency;
 #[path = "web/create.rs"]
 mod create;
+#[path = "web/dashboard.rs"]
+mod dashboard;
 #[path = "web/docs.rs"]
 mod docs;
 #[path = "web/document.rs"]

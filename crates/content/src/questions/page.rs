@@ -85,7 +85,7 @@ impl Question for PageQuestion {
         conn: &ReadConn,
         asking: Asking<'_>,
     ) -> Result<Draft<PostPage>, ContentError> {
-        let signer = asking.content.signer(conn).await?;
+        let signer = &asking.content.signers(conn).await?.cursors;
         let mut query = self.query.clone();
         query.cursor = None;
         if let Some(text) = &self.cursor {

@@ -73,6 +73,13 @@ impl Times {
         bucket.map(last_of)
     }
 
+    /// Takes in what others took.
+    pub fn merge(&mut self, others: &Self) {
+        for (count, other) in self.0.iter_mut().zip(&others.0) {
+            *count += other;
+        }
+    }
+
     pub(super) fn add(&mut self, few: &Few) {
         for (bucket, count) in &few.0 {
             self.0[usize::from(*bucket)] += u64::from(*count);

@@ -16,6 +16,7 @@ use prepnexus_content::{Answer, Encoding, Kind, Origin, Version};
 
 use crate::{
     http::{accept, etag},
+    metric,
     problem::{Code, Problem},
 };
 
@@ -46,6 +47,7 @@ pub(crate) fn respond(request: &HttpRequest, answer: &Answer, moved_to: &str) ->
     };
     let headers = response.headers_mut();
     headers.insert(header::VARY, HeaderValue::from_static(VARY));
+    metric::served(answer.origin());
     let status = cache_status(answer);
     headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
     if let Origin::Stale(age) = answer.origin() {

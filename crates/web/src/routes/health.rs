@@ -63,18 +63,24 @@ impl From<Component> for Check {
     )
 )]
 pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
-    let snapshot = state.health.registry.snapshot();
-    let health = Health {
-        status: snapshot.status.as_str(),
-        version: state.version,
-        uptime_seconds: state.started.elapsed().as_secs(),
-        checks: snapshot
-            .components
-            .into_iter()
-            .map(|(name, component)| (name, component.into()))
-            .collect(),
-    };
-    answer(snapshot.status != Status::Unhealthy, &health)
+    let health = Health::now(&state);
+    answer(health.status != Status::Unhealthy.as_str(), &health)
+}
+
+impl Health {
+    pub(crate) fn now(state: &AppState) -> Self {
+        let snapshot = state.health.registry.snapshot();
+        Self {
+            status: snapshot.status.as_str(),
+            version: state.version,
+            uptime_seconds: state.started.elapsed().as_secs(),
+            checks: snapshot
+                .components
+                .into_iter()
+                .map(|(name, component)| (name, component.into()))
+                .collect(),
+        }
+    }
 }
 
 /// A word about the process itself.

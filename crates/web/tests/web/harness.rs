@@ -13,7 +13,7 @@ use prepnexus_domain::{Clock, Role, SystemClock};
 use prepnexus_health::{Health, Recent};
 use prepnexus_storage::{Cluster, ClusterConfig};
 use prepnexus_testkit::{TestDb, wait_until};
-use prepnexus_web::{AppState, Instruments, Server, WebConfig};
+use prepnexus_web::{AppState, Instruments, Server, Watchers, WebConfig};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -130,6 +130,7 @@ impl Api {
                 version: "1.2.3",
                 started: Instant::now(),
                 draining: Arc::default(),
+                watchers: Watchers::default(),
                 config: Arc::new(WebConfig {
                     port: 0,
                     shutdown_timeout: Duration::from_secs(1),

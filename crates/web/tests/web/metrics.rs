@@ -38,6 +38,8 @@ fn every_metric_of_the_contract_that_is_due_is_there() {
     let node = api.db().config().nodes[0].to_string();
     let node = format!("node=\"{node}\"");
     let wanted: &[(&str, &[&str])] = &[
+        ("prepnexus_http_reads_served_total", &["from=\"primary\""]),
+        ("prepnexus_http_reads_served_total", &["from=\"stale\""]),
         (
             "prepnexus_http_requests_total",
             &[

@@ -114,23 +114,30 @@ impl From<NodeStatus> for Node {
     )
 )]
 pub(crate) async fn database_health(state: web::Data<AppState>) -> HttpResponse {
-    let nodes = state.content.database_status();
-    let is_primary =
-        |node: &NodeStatus| node.view.role == NodeRole::Primary && node.view.state == NodeState::Up;
-    let is_well = |node: &NodeStatus| {
-        node.view.state == NodeState::Up && node.breaker == BreakerState::Closed
-    };
-    let all_well = nodes.iter().all(is_well);
-    let serves = nodes.iter().any(|node| node.view.state == NodeState::Up);
-    let primary = nodes.iter().find(|node| is_primary(node)).cloned();
-    let health = DatabaseHealth {
-        status: match (primary.is_some(), serves) {
-            (true, _) if all_well => "healthy",
-            (_, true) => "degraded",
-            (_, false) => "unhealthy",
-        },
-        primary: primary.map(Node::from),
-        nodes: nodes.into_iter().map(Node::from).collect(),
-    };
+    let health = DatabaseHealth::now(&state);
     answer(health.primary.is_some(), &health)
+}
+
+impl DatabaseHealth {
+    pub(crate) fn now(state: &AppState) -> Self {
+        let nodes = state.content.database_status();
+        let is_primary = |node: &NodeStatus| {
+            node.view.role == NodeRole::Primary && node.view.state == NodeState::Up
+        };
+        let is_well = |node: &NodeStatus| {
+            node.view.state == NodeState::Up && node.breaker == BreakerState::Closed
+        };
+        let all_well = nodes.iter().all(is_well);
+        let serves = nodes.iter().any(|node| node.view.state == NodeState::Up);
+        let primary = nodes.iter().find(|node| is_primary(node)).cloned();
+        Self {
+            status: match (primary.is_some(), serves) {
+                (true, _) if all_well => "healthy",
+                (_, true) => "degraded",
+                (_, false) => "unhealthy",
+            },
+            primary: primary.map(Node::from),
+            nodes: nodes.into_iter().map(Node::from).collect(),
+        }
+    }
 }
