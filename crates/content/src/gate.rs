@@ -23,6 +23,10 @@ pub(crate) use self::fair::Client;
 use self::lane::Lane;
 pub(crate) use self::lane::{Permit, describe};
 
+/// So many changes are let in whatever they take: they wait for the disk and for each other's locks more than they work, and those that are
+/// committed together share a flush. A change takes ten round trips, each of which is late on a machine whose processors are busy with
+/// reads, which looks as if the database were.
+const WRITES: u32 = 8;
 /// The longest that anybody waits to be let in.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -78,16 +82,17 @@ impl Gate {
     /// Ways that are at most as wide as the database has connections for.
     pub(crate) fn new(connections: usize) -> Self {
         let most = u32::try_from(connections).unwrap_or(u32::MAX);
-        let lane = |name| {
+        let lane = |name, floor| {
             let config = LimitConfig {
-                max: most,
+                floor,
+                max: most.max(floor),
                 ..LimitConfig::default()
             };
             Lane::new(name, config)
         };
         Self {
-            reads: lane("reads"),
-            writes: lane("writes"),
+            reads: lane("reads", LimitConfig::default().floor),
+            writes: lane("writes", WRITES),
         }
     }
 

@@ -41,8 +41,10 @@ const FEWEST: f64 = 16.0;
 /// Between what a limit stays, and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitConfig {
-    /// Never below (2). What ends while no more is under way counts as undisturbed.
+    /// So few disturb nobody (2): what ends while no more is under way counts as undisturbed.
     pub min: u32,
+    /// Never below (2), but for the moments in which undisturbed times are looked for.
+    pub floor: u32,
     /// Never above (64).
     pub max: u32,
     /// At first (16).
@@ -53,6 +55,7 @@ impl Default for LimitConfig {
     fn default() -> Self {
         Self {
             min: 2,
+            floor: 2,
             max: 64,
             initial: 16,
         }
@@ -117,10 +120,17 @@ impl ConcurrencyLimit {
     /// A limit that has seen nothing.
     #[must_use]
     pub fn new(config: LimitConfig) -> Self {
-        let (min, max) = (config.min.max(1), config.max.max(config.min).max(1));
+        let min = config.min.max(1);
+        let floor = config.floor.max(min);
+        let max = config.max.max(floor);
         Self {
-            config: LimitConfig { min, max, ..config },
-            limit: f64::from(config.initial.clamp(min, max)),
+            config: LimitConfig {
+                min,
+                floor,
+                max,
+                ..config
+            },
+            limit: f64::from(config.initial.clamp(floor, max)),
             kinds: HashMap::new(),
             batch: Batch::default(),
             probe: Probe::Idle(None),
@@ -225,7 +235,7 @@ impl ConcurrencyLimit {
     }
 
     fn set(&mut self, limit: f64) {
-        self.limit = limit.clamp(f64::from(self.config.min), f64::from(self.config.max));
+        self.limit = limit.clamp(f64::from(self.config.floor), f64::from(self.config.max));
     }
 }
 

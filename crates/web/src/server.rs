@@ -14,6 +14,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use nix::sys::socket::{Backlog, listen};
 use prepnexus_health::Recent;
 use tokio::task::JoinHandle;
 
@@ -52,9 +53,12 @@ impl Listeners {
     /// # Errors
     /// [`StartError`] when a port can't be had.
     pub fn bind(config: &WebConfig) -> Result<Self, StartError> {
-        let listen = |port: u16| {
+        let bound = |port: u16| {
             let bind = || {
                 let listener = TcpListener::bind((config.host.as_str(), port))?;
+                // The library's own queue holds 128: when thousands come at once, some would be put off by a second and more. The
+                // system has the last word (net.core.somaxconn).
+                listen(&listener, Backlog::MAXCONN)?;
                 let address = listener.local_addr()?;
                 Ok((listener, address))
             };
@@ -65,8 +69,8 @@ impl Listeners {
             })
         };
         Ok(Self {
-            main: listen(config.port)?,
-            admin: config.admin_port.map(listen).transpose()?,
+            main: bound(config.port)?,
+            admin: config.admin_port.map(bound).transpose()?,
         })
     }
 

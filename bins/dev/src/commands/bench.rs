@@ -12,6 +12,7 @@ mod read;
 mod reference;
 mod report;
 mod rig;
+mod users;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("overhead", overhead::run),
     ("import", import::run),
     ("overload", overload::run),
+    ("users", users::run),
 ];
 
 /// What to measure.

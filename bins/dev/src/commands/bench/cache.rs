@@ -12,14 +12,12 @@ use super::load::{self, CONNECTIONS, TURN_SECONDS};
 use super::pgbench;
 use super::reference::{fixed, get, reference, tempfile, text_field, typical_post};
 use super::report::{self, median};
-use super::rig::{Rig, free_port};
+use super::rig::{COPIES, Rig, free_port};
 use crate::output::{note, say};
 use crate::session::Session;
 
 /// Turns of each target.
 const ROUNDS: usize = 10;
-/// Posts that are read in any order.
-const COPIES: u32 = 1_000;
 
 /// A line of the table.
 #[derive(Debug, Serialize)]
@@ -49,7 +47,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let (api, base) = rig.api(session)?;
     let typical = typical_post(&base)?;
     let slug = text_field(&typical, "slug")?;
-    let first = copies(&rig, &slug)?;
+    let first = rig.copies(&slug)?;
     let post = format!("{base}/api/v1/posts/slug/{slug}");
     let list = format!("{base}/api/v1/posts");
     let redis = rig.stack.redis();
@@ -188,20 +186,6 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let rows: Vec<Row> = targets.iter().zip(&turns).enumerate().map(row).collect();
     show(session, &rows)?;
     writes(session, &rig, first)
-}
-
-/// Copies of a post, so that readers ask for different ones: the number of the first.
-fn copies(rig: &Rig, slug: &str) -> Result<u32> {
-    let copy = format!(
-        "INSERT INTO posts (slug, title, excerpt, content, content_format, html, status, author_id,
-                            reading_time_minutes, published_at)
-         SELECT 'copy-' || n, title, excerpt, content, content_format, html, status, author_id, reading_time_minutes,
-                published_at - make_interval(secs => n)
-         FROM posts, generate_series(1, {COPIES}) AS n WHERE slug = '{slug}'"
-    );
-    rig.psql(&copy)?;
-    let first = rig.psql("SELECT min(id) FROM posts WHERE slug LIKE 'copy-%'")?;
-    Ok(first.trim().parse()?)
 }
 
 /// Has wrk ask for the copies in any order.

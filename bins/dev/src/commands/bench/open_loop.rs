@@ -4,6 +4,7 @@
 //! Connections are kept alive, and may come from any loopback address, so that the server sees several clients.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
@@ -34,8 +35,8 @@ pub(super) struct Readers {
     /// Requests a second, all connections together; as fast as answers come where there is none.
     pub(super) rate: Option<f64>,
     pub(super) connections: usize,
-    /// What is asked for, by the number of the request.
-    pub(super) target: Arc<dyn Fn(u64) -> String + Send + Sync>,
+    /// What is sent, by the number of the request: all of it, as [`get`] makes it.
+    pub(super) request: Arc<dyn Fn(u64) -> String + Send + Sync>,
 }
 
 /// What they were told.
@@ -46,6 +47,8 @@ pub(super) struct Told {
     pub(super) refused: Latencies,
     /// Anything else.
     pub(super) errors: u64,
+    /// The same by status; 0 is no answer.
+    pub(super) statuses: BTreeMap<u16, u64>,
     /// When each that was served was due, and how long it took, in microseconds.
     pub(super) moments: Vec<(u64, u64)>,
 }
@@ -56,6 +59,7 @@ impl Told {
             served: Latencies::none(),
             refused: Latencies::none(),
             errors: 0,
+            statuses: BTreeMap::new(),
             moments: Vec::new(),
         }
     }
@@ -65,6 +69,9 @@ impl Told {
         self.served.merge(&other.served);
         self.refused.merge(&other.refused);
         self.errors += other.errors;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
         self.moments.extend(&other.moments);
     }
 }
@@ -115,18 +122,18 @@ impl Shared {
             if due >= start + time {
                 return;
             }
-            sleep_until(due).await;
+            if self.readers.rate.is_some() {
+                sleep_until(due).await;
+            }
             let sent = Instant::now();
-            let target = (self.readers.target)(number);
-            let asking = exchange(&mut connection, &target, &mut buffer);
-            let status = match timeout(PATIENCE, asking).await {
-                Ok(Ok(status)) => status,
-                Ok(Err(_)) | Err(_) => 0,
+            let request = (self.readers.request)(number);
+            let asking = exchange(&mut connection, &request, &mut buffer);
+            let (status, is_open) = match timeout(PATIENCE, asking).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) | Err(_) => (0, false),
             };
             let now = Instant::now();
-            if status == 0
-                && let Ok(again) = connect(self.server, self.readers.source).await
-            {
+            if !is_open && let Ok(again) = connect(self.server, self.readers.source).await {
                 connection = again;
             }
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +144,10 @@ impl Shared {
                     told.moments.push((micros(due - start), took));
                 }
                 503 => told.refused.add(micros(now - sent)),
-                _ => told.errors += 1,
+                other => {
+                    told.errors += 1;
+                    *told.statuses.entry(other).or_default() += 1;
+                }
             }
         }
     }
@@ -149,21 +159,28 @@ fn micros(time: Duration) -> u64 {
 
 pub(super) async fn connect(server: SocketAddr, source: Ipv4Addr) -> Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket
-        .bind((source, 0).into())
-        .context("a loopback address")?;
+    // To look for a free port of an address takes the kernel milliseconds where thousands were just used; of its own choice, it does not.
+    if source != Ipv4Addr::LOCALHOST {
+        socket
+            .bind((source, 0).into())
+            .context("a loopback address")?;
+    }
     let connection = socket.connect(server).await.context("can't connect")?;
     connection.set_nodelay(true)?;
     Ok(connection)
 }
 
-/// One request and its answer; the status.
+/// A request for `target`.
+pub(super) fn get(target: &str) -> String {
+    format!("GET {target} HTTP/1.1\r\nHost: bench\r\n\r\n")
+}
+
+/// One request and its answer: the status, and whether the connection is there for another.
 pub(super) async fn exchange(
     connection: &mut TcpStream,
-    target: &str,
+    request: &str,
     buffer: &mut Vec<u8>,
-) -> Result<u16> {
-    let request = format!("GET {target} HTTP/1.1\r\nHost: bench\r\n\r\n");
+) -> Result<(u16, bool)> {
     connection.write_all(request.as_bytes()).await?;
     buffer.clear();
     let head_len = loop {
@@ -181,10 +198,13 @@ pub(super) async fn exchange(
         .filter_map(|line| line.split_once(": "))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .map_or(Ok(0), |(_, value)| value.parse::<usize>())?;
+    let closes = head
+        .lines()
+        .any(|line| line.eq_ignore_ascii_case("connection: close"));
     while buffer.len() < head_len + length {
         if connection.read_buf(buffer).await? == 0 {
             bail!("cut short");
         }
     }
-    Ok(status)
+    Ok((status, !closes))
 }

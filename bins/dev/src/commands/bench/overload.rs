@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    open_loop::{Readers, Told, ask},
+    open_loop::{Readers, Told, ask, get as request},
     reference::get,
     report,
     rig::Rig,
@@ -76,7 +76,9 @@ fn pages(tags: Arc<[String]>, seed: u64) -> Arc<dyn Fn(u64) -> String + Send + S
         let limit = 70 + (number / 8) % 31;
         let tag = &tags[usize::try_from(number + seed).unwrap_or(0) % tags.len()];
         let sort = ["-published_at", "published_at"][usize::from(number % 2 == 1)];
-        format!("/api/v1/posts?limit={limit}&sort={sort}&tag={tag}&fields=title")
+        request(&format!(
+            "/api/v1/posts?limit={limit}&sort={sort}&tag={tag}&fields=title"
+        ))
     })
 }
 
@@ -112,7 +114,7 @@ impl Subject {
             source: Ipv4Addr::new(127, 0, 1, from),
             rate,
             connections,
-            target: pages(Arc::clone(&self.tags), u64::from(from) * 3),
+            request: pages(Arc::clone(&self.tags), u64::from(from) * 3),
         };
         ask(self.server, &readers, time).await
     }

@@ -15,6 +15,8 @@ use crate::output::note;
 use crate::poll;
 use crate::session::Session;
 
+/// Posts that are read in any order.
+pub(super) const COPIES: u32 = 1_000;
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A primary without replicas, migrated, a Redis that the API is only told of where that is said, and the release binaries.
@@ -26,6 +28,15 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(session: &Session) -> Result<Self> {
+        Self::with(session, false)
+    }
+
+    /// The same, whose commits are waited for on the disk.
+    pub(super) fn durable(session: &Session) -> Result<Self> {
+        Self::with(session, true)
+    }
+
+    fn with(session: &Session, durable: bool) -> Result<Self> {
         note("building the release binaries");
         let binaries = Binaries::build(session)?;
         note("starting a database");
@@ -34,6 +45,7 @@ impl Rig {
         let config = StackConfig {
             settings,
             redis: true,
+            durable,
             ..StackConfig::for_tests()
         };
         let stack = Stack::start(config).context("can't start the database")?;
@@ -63,6 +75,20 @@ impl Rig {
     pub(super) fn psql(&self, sql: &str) -> Result<String> {
         let database = self.setting("DB_NAME")?;
         Ok(self.stack.primary().psql_db(database, sql)?)
+    }
+
+    /// Makes copies of a post, so that readers ask for different ones: the number of the first. Their slugs are `copy-1` and so on.
+    pub(super) fn copies(&self, slug: &str) -> Result<u32> {
+        let copy = format!(
+            "INSERT INTO posts (slug, title, excerpt, content, content_format, html, status, author_id,
+                                reading_time_minutes, published_at)
+             SELECT 'copy-' || n, title, excerpt, content, content_format, html, status, author_id, reading_time_minutes,
+                    published_at - make_interval(secs => n)
+             FROM posts, generate_series(1, {COPIES}) AS n WHERE slug = '{slug}' ORDER BY n"
+        );
+        self.psql(&copy)?;
+        let first = self.psql("SELECT min(id) FROM posts WHERE slug LIKE 'copy-%'")?;
+        Ok(first.trim().parse()?)
     }
 
     /// Starts the API on a free port and waits until it is ready; it and its address.
