@@ -1,5 +1,6 @@
-//! One kept answer: a small header, then the body in each encoding that it is sent in. The same bytes are in
-//! memory and in Redis, and a body is sent as a slice of them.
+//! One kept answer: a small header, then the body, a long one in each encoding that it is sent in. The same bytes are in
+//! memory and in Redis, and a body is sent as a slice of them; of a short one, other encodings are made when they are asked for, and
+//! kept beside.
 //!
 //! ```text
 //!  0  "pnx1"
@@ -62,6 +63,14 @@ pub struct Entry {
     born: Instant,
     memo: AtomicU64,
     made: OnceLock<Box<dyn Any + Send + Sync>>,
+    encoded: Encoded,
+}
+
+/// What was made of a short body when it was asked for; nothing, where that does not pay.
+#[derive(Debug, Default)]
+struct Encoded {
+    gzip: OnceLock<Option<Bytes>>,
+    zstd: OnceLock<Option<Bytes>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +92,7 @@ struct Head {
 pub struct TooLong(&'static str);
 
 impl Entry {
-    /// The entry of `fill`, which was begun at `born`, in all encodings that pay. `now_ms` is what clocks on the wall
+    /// The entry of `fill`, which was begun at `born`; of a long body in all encodings that pay, which takes milliseconds. `now_ms` is what clocks on the wall
     /// show, in milliseconds since 1970: only to age entries by that other processes filled.
     ///
     /// # Errors
@@ -91,7 +100,7 @@ impl Entry {
     pub fn new(fill: &Fill, born: Instant, now_ms: u64) -> Result<Self, TooLong> {
         let now = Instant::now();
         let cost = now.saturating_duration_since(born);
-        let bodies = encoding::encode(&fill.body);
+        let bodies = encoding::encode_now(&fill.body);
         let short = |length: usize, what| u16::try_from(length).map_err(|_| TooLong(what));
         let head = Head {
             filled_at_ms: now_ms.saturating_sub(millis(cost).into()),
@@ -124,6 +133,7 @@ impl Entry {
             born,
             memo: AtomicU64::new(0),
             made: OnceLock::new(),
+            encoded: Encoded::default(),
         })
     }
 
@@ -150,6 +160,7 @@ impl Entry {
             born: now.checked_sub(age).unwrap_or(now),
             memo: AtomicU64::new(0),
             made: OnceLock::new(),
+            encoded: Encoded::default(),
         })
         .filter(|_| age <= Duration::from_millis(head.keep_ms.into()))
     }
@@ -160,9 +171,35 @@ impl Entry {
         &self.bytes
     }
 
+    /// What it takes in memory, in bytes: also for what is made of it when that is asked for, as if both encodings took half of the
+    /// body each.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let body = self.kept(Encoding::Identity).map_or(0, |body| body.len());
+        let later = encoding::is_encoded_later(body).then_some(body);
+        self.bytes.len() + later.unwrap_or(0)
+    }
+
     /// The body in that encoding, where it pays; plain, always.
     #[must_use]
     pub fn body(&self, encoding: Encoding) -> Option<Bytes> {
+        let made = match encoding {
+            Encoding::Identity => return self.kept(encoding),
+            Encoding::Gzip => &self.encoded.gzip,
+            Encoding::Zstd => &self.encoded.zstd,
+        };
+        let make = || {
+            let plain = self.kept(Encoding::Identity)?;
+            if encoding::is_encoded_later(plain.len()) {
+                return encoding::encode(encoding, &plain).map(Bytes::from);
+            }
+            self.kept(encoding)
+        };
+        made.get_or_init(make).clone()
+    }
+
+    /// The body in that encoding, if it is among its bytes.
+    fn kept(&self, encoding: Encoding) -> Option<Bytes> {
         let mut at = self.head.bodies_at();
         for n in 0..usize::from(self.head.encodings) {
             let place = FIXED + PER_ENCODING * n;
@@ -349,6 +386,33 @@ mod tests {
             assert!(entry.left(Instant::now()) > Duration::from_secs(3_500));
             assert!(!entry.is_negative());
         }
+    }
+
+    #[test]
+    fn a_long_body_has_all_its_encodings_in_its_bytes() {
+        let long = Fill {
+            body: b"Binary search halves what is left. ".repeat(1_000),
+            ..fill()
+        };
+        let entry = Entry::new(&long, Instant::now(), NOW).unwrap();
+        assert!(entry.bytes().len() > long.body.len());
+        assert_eq!(entry.weight(), entry.bytes().len());
+        let back = Entry::parse(entry.bytes().clone(), NOW).unwrap();
+        for encoding in [Encoding::Gzip, Encoding::Zstd] {
+            assert_eq!(back.body(encoding), entry.body(encoding));
+            assert!(entry.body(encoding).unwrap().len() < long.body.len() / 5);
+        }
+    }
+
+    #[test]
+    fn a_short_body_is_encoded_once_and_reckoned_with_from_the_beginning() {
+        let entry = Entry::new(&fill(), Instant::now(), NOW).unwrap();
+        let (bytes, weight) = (entry.bytes().len(), entry.weight());
+        assert!(weight > bytes);
+        let first = entry.body(Encoding::Zstd).unwrap();
+        let second = entry.body(Encoding::Zstd).unwrap();
+        assert_eq!(first.as_ptr(), second.as_ptr(), "the same bytes");
+        assert_eq!((entry.bytes().len(), entry.weight()), (bytes, weight));
     }
 
     #[test]

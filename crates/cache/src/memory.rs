@@ -22,7 +22,7 @@ struct Bytes;
 
 impl Weighter<Arc<str>, Arc<Entry>> for Bytes {
     fn weight(&self, key: &Arc<str>, entry: &Arc<Entry>) -> u64 {
-        let blocks = key.len() + entry.bytes().len() + BESIDES;
+        let blocks = key.len() + entry.weight() + BESIDES;
         (blocks + blocks / LOST_PART) as u64
     }
 }

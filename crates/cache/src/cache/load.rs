@@ -4,14 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use super::{Failure, Inner, LoadError, Served, Source};
 use crate::{
+    encoding::LONG,
     entry::{Entry, Fill},
     flight::Outcome,
     lifetime,
     shared::Turn,
 };
-
-/// Bodies beyond this are encoded away from the threads that serve requests.
-const LONG: usize = 16 * 1024;
 
 impl<E: LoadError> Inner<E> {
     /// What was kept meanwhile, here or by another process, if it is right; else loads, and keeps what came of it.

@@ -15,6 +15,7 @@ const MOST_WAITING: usize = 8;
 fn lane(limit: u32) -> Lane {
     let config = LimitConfig {
         min: limit,
+        floor: limit,
         max: limit,
         initial: limit,
     };

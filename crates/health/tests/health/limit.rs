@@ -74,6 +74,7 @@ impl Simulation {
 
 const WIDE: LimitConfig = LimitConfig {
     min: 1,
+    floor: 1,
     max: 1_000,
     initial: 16,
 };
@@ -128,7 +129,8 @@ fn what_was_not_needed_is_not_granted() {
 #[test]
 fn what_is_late_halves_it_and_it_keeps_its_bounds() {
     let config = LimitConfig {
-        min: 4,
+        min: 2,
+        floor: 4,
         max: 18,
         initial: 16,
     };
@@ -187,6 +189,7 @@ fn what_says_nothing_changes_nothing() {
 fn bounds_that_contradict_each_other_are_put_in_order() {
     let limit = ConcurrencyLimit::new(LimitConfig {
         min: 9,
+        floor: 5,
         max: 3,
         initial: 0,
     });
