@@ -27,6 +27,10 @@ pub(crate) use self::lane::{Permit, describe};
 /// committed together share a flush. A change takes ten round trips, each of which is late on a machine whose processors are busy with
 /// reads, which looks as if the database were.
 const WRITES: u32 = 8;
+/// So many may wait, however few are let in. Reads that are refused early are asked again; changes come in bursts, and are
+/// worth the whole of [`PATIENCE`].
+const READS_WAIT: usize = 8;
+const WRITES_WAIT: usize = 64;
 /// The longest that anybody waits to be let in.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -82,17 +86,17 @@ impl Gate {
     /// Ways that are at most as wide as the database has connections for.
     pub(crate) fn new(connections: usize) -> Self {
         let most = u32::try_from(connections).unwrap_or(u32::MAX);
-        let lane = |name, floor| {
+        let lane = |name, floor, may_wait| {
             let config = LimitConfig {
                 floor,
                 max: most.max(floor),
                 ..LimitConfig::default()
             };
-            Lane::new(name, config)
+            Lane::new(name, config, may_wait)
         };
         Self {
-            reads: lane("reads", LimitConfig::default().floor),
-            writes: lane("writes", WRITES),
+            reads: lane("reads", LimitConfig::default().floor, READS_WAIT),
+            writes: lane("writes", WRITES, WRITES_WAIT),
         }
     }
 

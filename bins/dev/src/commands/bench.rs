@@ -1,6 +1,7 @@
 //! `./dev bench`: finds the benchmark of that name. Each is a module of its own below this one.
 
 mod cache;
+mod document;
 mod import;
 mod load;
 mod open_loop;
@@ -32,6 +33,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("import", import::run),
     ("overload", overload::run),
     ("users", users::run),
+    ("report", document::run),
 ];
 
 /// What to measure.

@@ -19,9 +19,6 @@ use crate::error::ContentError;
 const LIMIT: &str = "prepnexus_db_concurrency_limit";
 const UNDER_WAY: &str = "prepnexus_db_concurrency_in_use";
 const WAITING: &str = "prepnexus_db_concurrency_waiting";
-/// The fewest that may wait, however low the limit is.
-const FEWEST_WAITING: usize = 8;
-
 /// Tells the installed recorder what these metrics mean.
 pub(crate) fn describe() {
     describe_gauge!(
@@ -52,6 +49,8 @@ struct Shown {
 
 struct State {
     limit: ConcurrencyLimit,
+    /// So many may wait, however low the limit is.
+    may_wait: usize,
     under_way: u32,
     /// Those of them that cost much.
     bulk_under_way: u32,
@@ -66,10 +65,11 @@ struct Waiting {
 }
 
 impl Lane {
-    pub(super) fn new(name: &'static str, config: LimitConfig) -> Self {
+    pub(super) fn new(name: &'static str, config: LimitConfig, may_wait: usize) -> Self {
         let lane = Self(Arc::new(Inner {
             state: Mutex::new(State {
                 limit: ConcurrencyLimit::new(config),
+                may_wait,
                 under_way: 0,
                 bulk_under_way: 0,
                 waiting: FairQueue::default(),
@@ -169,7 +169,7 @@ impl State {
 
     /// Whether as many wait as may; who went away while he waited does not count.
     fn is_full(&mut self, is_bulk: bool) -> bool {
-        let most = (self.limit.steady() as usize).max(FEWEST_WAITING);
+        let most = (self.limit.steady() as usize).max(self.may_wait);
         let queue = self.queue(is_bulk);
         if queue.len() >= most {
             queue.retain(|waiting| !waiting.tell.is_closed());

@@ -19,7 +19,7 @@ fn lane(limit: u32) -> Lane {
         max: limit,
         initial: limit,
     };
-    Lane::new("test", config)
+    Lane::new("test", config, MOST_WAITING)
 }
 
 fn client(number: u8) -> Client {

@@ -92,6 +92,9 @@ fn explain<B: MessageBody + 'static>(
         let code = problem.code.as_str();
         if problem.code == Code::Internal {
             tracing::error!(code, internal, "a request failed");
+        } else if problem.shed.is_some() {
+            // There are thousands of them when there are any, and they are to cost little: they are counted, by their reason.
+            tracing::debug!(code, internal, "a request was refused");
         } else {
             tracing::warn!(code, internal, "a request could not be served");
         }

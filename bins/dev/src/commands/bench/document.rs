@@ -39,7 +39,8 @@ pub(super) fn run(session: &Session) -> Result<()> {
         let file = format!("{name}.json");
         let measured = root.join("target/bench").join(&file);
         if measured.exists() {
-            fs::copy(&measured, kept.join(&file)).with_context(|| measured.display().to_string())?;
+            fs::copy(&measured, kept.join(&file))
+                .with_context(|| measured.display().to_string())?;
         }
     }
     for (path, text) in documents(&kept)? {
@@ -74,8 +75,16 @@ fn documents(kept: &Path) -> Result<BTreeMap<PathBuf, String>> {
         text.push_str(&of_overload(&overload)?);
     }
     for (name, title, words) in [
-        ("cache", "What is kept (`./dev bench cache`)", "Beside handlers that send the same bytes, or ask Redis once."),
-        ("read", "What is read (`./dev bench read`)", "Beside handlers that run the same statement on a bare pool, and pgbench."),
+        (
+            "cache",
+            "What is kept (`./dev bench cache`)",
+            "Beside handlers that send the same bytes, or ask Redis once.",
+        ),
+        (
+            "read",
+            "What is read (`./dev bench read`)",
+            "Beside handlers that run the same statement on a bare pool, and pgbench.",
+        ),
     ] {
         let rows = read(name)?;
         if !rows.is_null() {
@@ -91,17 +100,25 @@ fn list(value: &Value) -> Result<&Vec<Value>> {
 }
 
 fn number(row: &Value, name: &str) -> Result<f64> {
-    row[name].as_f64().with_context(|| format!("no number {name} in {row}"))
+    row[name]
+        .as_f64()
+        .with_context(|| format!("no number {name} in {row}"))
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> Result<&'a str> {
-    row[name].as_str().with_context(|| format!("no text {name} in {row}"))
+    row[name]
+        .as_str()
+        .with_context(|| format!("no text {name} in {row}"))
 }
 
 fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
-    let dashes: Vec<String> = headings.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }.to_owned()).collect();
+    let dashes: Vec<String> = headings
+        .iter()
+        .enumerate()
+        .map(|(at, _)| if at == 0 { "---" } else { "---:" }.to_owned())
+        .collect();
     let rows: String = rows.iter().map(|row| line(row)).collect();
     format!("{}{}{rows}", line(&headings), line(&dashes))
 }
@@ -130,10 +147,17 @@ fn plots(users: &Value) -> Result<Vec<Plot>> {
             let name = text(row, "server")?;
             match series.iter_mut().find(|one| one.name == name) {
                 Some(one) => one.points.push(point),
-                None => series.push(Series { name: name.to_owned(), points: vec![point] }),
+                None => series.push(Series {
+                    name: name.to_owned(),
+                    points: vec![point],
+                }),
             }
         }
-        plots.push(Plot { file, label, series });
+        plots.push(Plot {
+            file,
+            label,
+            series,
+        });
     }
     Ok(plots)
 }
@@ -151,9 +175,24 @@ fn of_users(users: &Value) -> Result<String> {
             short(number(row, "resident_mb")?),
         ])
     };
-    let headings = ["server", "readers", "requests/s", "p50 ms", "p99 ms", "not served", "CPU µs", "memory MB"];
-    let rows: Vec<_> = list(&users["rows"])?.iter().map(row).collect::<Result<_>>()?;
-    let open: Vec<_> = list(&users["open_loop"])?.iter().map(row).collect::<Result<_>>()?;
+    let headings = [
+        "server",
+        "readers",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "not served",
+        "CPU µs",
+        "memory MB",
+    ];
+    let rows: Vec<_> = list(&users["rows"])?
+        .iter()
+        .map(row)
+        .collect::<Result<_>>()?;
+    let open: Vec<_> = list(&users["open_loop"])?
+        .iter()
+        .map(row)
+        .collect::<Result<_>>()?;
     let idle = &users["idle"];
     let costs = list(&users["costs"])?.iter().map(|cost| {
         Ok(vec![
@@ -161,7 +200,9 @@ fn of_users(users: &Value) -> Result<String> {
             text(cost, "server")?.to_owned(),
             short(number(cost, "cpu_us_per_request")?),
             short(number(cost, "times_the_service")?),
-            cost["wanted"].as_f64().map_or_else(|| "-".to_owned(), |wanted| format!("{wanted}")),
+            cost["wanted"]
+                .as_f64()
+                .map_or_else(|| "-".to_owned(), |wanted| format!("{wanted}")),
         ])
     });
     let costs: Vec<_> = costs.collect::<Result<_>>()?;
@@ -173,7 +214,7 @@ fn of_users(users: &Value) -> Result<String> {
 
 A thousand posts read in any order, one request in ten the newest twenty, one in a hundred a change of a post: the service, the same job over SQLite (write-ahead log, memory-mapped,
 prepared statements, in the server's own process, changes not waited for on the disk), and the same in FastAPI with asyncpg and redis-py (uvicorn, uvloop, orjson). Each
-reader asks as soon as it was answered. The database's own processor time is not in the servers'.
+reader asks as soon as it was answered. What the service did not serve are changes that were told to come again (503, `Retry-After`): the machine had no processor time left for them. The database's own processor time is not in the servers'.
 
 {}
 ",
@@ -209,8 +250,18 @@ What a read costs the server, of a post that is kept and of one that is not, 16 
 fn of_overload(rows: &Value) -> Result<String> {
     let rows = list(rows)?.iter().map(|row| {
         let unit = text(row, "unit")?;
-        let with = |name| Ok::<_, anyhow::Error>(format!("{} {unit}", short(number(row, name)?)).trim().to_owned());
-        Ok(vec![text(row, "what")?.to_owned(), with("measured")?, with("limit")?])
+        let with = |name| {
+            Ok::<_, anyhow::Error>(
+                format!("{} {unit}", short(number(row, name)?))
+                    .trim()
+                    .to_owned(),
+            )
+        };
+        Ok(vec![
+            text(row, "what")?.to_owned(),
+            with("measured")?,
+            with("limit")?,
+        ])
     });
     let rows: Vec<_> = rows.collect::<Result<_>>()?;
     Ok(format!(
@@ -247,7 +298,11 @@ mod tests {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         for (path, expected) in super::documents(&docs.join("benchmarks")).unwrap() {
             let found = fs::read_to_string(docs.join(&path)).unwrap_or_default();
-            assert!(found == expected, "{}: run ./dev bench report", path.display());
+            assert!(
+                found == expected,
+                "{}: run ./dev bench report",
+                path.display()
+            );
         }
     }
 }

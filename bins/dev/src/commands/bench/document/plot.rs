@@ -2,12 +2,16 @@
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::{
-    ChartBuilder, Circle, IntoDrawingArea as _, IntoLogRange as _, LineSeries, PathElement, RGBColor, SVGBackend,
-    SeriesLabelPosition, WHITE, BLACK, Color as _,
+    BLACK, ChartBuilder, Circle, Color as _, IntoDrawingArea as _, IntoLogRange as _, LineSeries,
+    PathElement, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
 };
 
 /// Told apart by people who see no red or no green as well (Okabe and Ito 2008).
-const COLOURS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
+const COLOURS: [RGBColor; 3] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+];
 const SIZE: (u32, u32) = (720, 380);
 
 pub(super) struct Plot {
@@ -27,7 +31,8 @@ impl Plot {
     pub(super) fn svg(&self) -> Result<String> {
         let mut svg = String::new();
         // The library's errors borrow from what it draws on.
-        self.draw(&mut svg).map_err(|error| anyhow!("{}: {error}", self.file))?;
+        self.draw(&mut svg)
+            .map_err(|error| anyhow!("{}: {error}", self.file))?;
         Ok(svg)
     }
 
@@ -56,8 +61,13 @@ impl Plot {
             chart
                 .draw_series(LineSeries::new(one.points.clone(), colour.stroke_width(2)))?
                 .label(one.name.clone())
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-            let dots = one.points.iter().map(|point| Circle::new(*point, 3, colour.filled()));
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+            let dots = one
+                .points
+                .iter()
+                .map(|point| Circle::new(*point, 3, colour.filled()));
             chart.draw_series(dots)?;
         }
         chart
