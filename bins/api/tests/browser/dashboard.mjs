@@ -15,7 +15,7 @@ const tell = (what, more = {}) => console.log(JSON.stringify({ what, at: Date.no
 
 const browser = await chromium.launch({
   executablePath,
-  args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"],
+  args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--no-first-run"],
 });
 
 /** A page with a log of all that it complains of and of all that it asks for. */
