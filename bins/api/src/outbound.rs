@@ -35,15 +35,11 @@ impl Outbound {
         url: &str,
     ) -> anyhow::Result<Self> {
         let mut running = Vec::new();
-        let alerts = health.alerts.clone();
         if let Some(receiver) = settings.alert_webhook_url() {
-            let mut webhook = alerts::Webhook::new(receiver.clone(), alerts, url.to_owned());
+            let (receiver, alerts) = (receiver.clone(), health.alerts.clone());
+            let mut webhook = alerts::Webhook::new(receiver, alerts, url.to_owned());
             running.push(every(alerts::INTERVAL, "alerts", move || {
                 webhook.tell(Instant::now());
-            })?);
-        } else {
-            running.push(every(alerts::INTERVAL, "alerts", move || {
-                alerts.forget_ended(Instant::now());
             })?);
         }
         if let Some(dsn) = errors::dsn(settings)? {

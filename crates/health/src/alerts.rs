@@ -153,6 +153,11 @@ impl Alerts {
                 fires: false,
                 told: None,
             });
+            if state.told.is_none() && state.has_ended(&self.config, now) {
+                // Nobody knows of the earlier time: this is another.
+                state.began = (now, at);
+                state.fires = false;
+            }
             state.alert = alert;
             state.gone = None;
             let held = now.saturating_duration_since(state.began.0);
@@ -208,13 +213,6 @@ impl Alerts {
                 }
             }
         }
-    }
-
-    /// Forgets what has ended: for a process that tells nobody.
-    pub fn forget_ended(&self, now: Instant) {
-        let config = self.config;
-        self.lock()
-            .retain(|_, state| !state.has_ended(&config, now));
     }
 
     /// What fires now, by name.

@@ -169,6 +169,21 @@ fn what_ends_while_its_end_is_told_and_comes_back_is_told_again() {
 }
 
 #[test]
+fn what_comes_back_later_is_another_where_nobody_was_told() {
+    let mut watched = Watched::new();
+    watched.see(&[no_primary()]);
+    watched.pass(HOLD);
+    watched.see(&[no_primary()]);
+    watched.see(&[]);
+    watched.pass(CALM);
+    watched.see(&[no_primary()]);
+    assert_eq!(watched.alerts.firing(), []);
+    watched.pass(HOLD);
+    watched.see(&[no_primary()]);
+    assert_eq!(watched.alerts.firing()[0].started_at, at(6));
+}
+
+#[test]
 fn names_are_told_one_by_one_and_long_ones_again() {
     let mut watched = Watched::new();
     let all = [away("a"), no_primary(), away("b")];

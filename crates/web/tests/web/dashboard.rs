@@ -164,10 +164,9 @@ fn all_it_is_made_of_comes_from_here_and_nothing_is_inline() {
     ] {
         let asset = api.call_unchecked("GET", path).expect(200);
         assert_eq!(asset.header("content-type"), Some(kind));
-        assert!(
-            !asset.text().contains("://") || asset.text().matches("://").count() == 1,
-            "{path}"
-        );
+        // The name of SVG is no address that anything is fetched from.
+        let text = asset.text().replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains("://"), "{path}");
     }
 }
 

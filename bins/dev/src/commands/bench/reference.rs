@@ -31,9 +31,9 @@ pub(super) fn typical_post(base: &str) -> Result<String> {
     bodies.into_iter().nth(middle).context("there are no posts")
 }
 
-/// Builds and starts it; it and its address.
-pub(super) fn reference(session: &Session, setup: &Value) -> Result<(Child, String)> {
-    note("building the reference server");
+/// Builds the example of that name of the web crate, and starts it with `setup` on its standard input.
+pub(super) fn example(session: &Session, name: &str, setup: &Value) -> Result<Child> {
+    note(format_args!("building {name}"));
     let mut cargo = child::command("cargo");
     cargo.args([
         "build",
@@ -42,18 +42,22 @@ pub(super) fn reference(session: &Session, setup: &Value) -> Result<(Child, Stri
         "-p",
         "prepnexus-web",
         "--example",
-        "reference_server",
+        name,
     ]);
     child::run_well(cargo, &session.interrupts)?;
     let target = std::env::current_exe().context("where is this program?")?;
-    let program = target
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("examples/reference_server");
+    let folder = target.parent().unwrap_or(Path::new("."));
     let file = tempfile(session, "setup.json", &setup.to_string())?;
-    let mut command = child::command(program);
+    let mut command = child::command(folder.join("examples").join(name));
     command.stdin(Stdio::from(fs::File::open(&file)?));
-    let mut server = Child::spawn(command, &session.interrupts)?;
+    // Open, it stays until it was read.
+    fs::remove_file(file)?;
+    Child::spawn(command, &session.interrupts)
+}
+
+/// Builds and starts it; it and its address.
+pub(super) fn reference(session: &Session, setup: &Value) -> Result<(Child, String)> {
+    let mut server = example(session, "reference_server", setup)?;
     let base = format!("http://127.0.0.1:{}", setup["port"]);
     poll::until(
         "the reference server",
@@ -66,7 +70,6 @@ pub(super) fn reference(session: &Session, setup: &Value) -> Result<(Child, Stri
             Ok(get(&format!("{base}/memory/post")).ok())
         },
     )?;
-    fs::remove_file(file)?;
     Ok((server, base))
 }
 

@@ -411,14 +411,15 @@ fn show(report: &Report) {
     report::print(&headings, &cells.collect::<Vec<_>>());
     let [few, many] = [&report.open_loop[0], &report.open_loop[1]];
     say(format_args!(
-        "\nOpen loop, {:.0}/s: p99 of {} readers {:.2} ms, of {} readers {:.2} ms: {:.2} times (at most 3 wanted), {} errors",
+        "\nOpen loop, {:.0}/s: p99 of {} readers {:.2} ms, of {} readers {:.2} ms: {:.2} times (at most 3 wanted), {} errors, {} refused",
         report.open_loop_rate,
         few.readers,
         few.p99_ms,
         many.readers,
         many.p99_ms,
         many.p99_ms / few.p99_ms,
-        few.errors + many.errors
+        few.errors + many.errors,
+        few.refused + many.refused
     ));
     let idle = &report.idle;
     say(format_args!(

@@ -1,23 +1,16 @@
 //! Who the service is compared with.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::super::{
-    reference::{get, tempfile},
+    reference::{example, get},
     rig::{Rig, free_port},
 };
 use crate::{
     child::{self, Child},
-    output::note,
     poll,
     session::Session,
 };
@@ -68,23 +61,6 @@ pub(super) fn key(rig: &Rig, session: &Session) -> Result<String> {
 
 /// The same over SQLite.
 pub(super) fn sqlite(session: &Session, setup: &Value) -> Result<Peer> {
-    note("building the SQLite server");
-    let mut cargo = child::command("cargo");
-    cargo.args([
-        "build",
-        "--release",
-        "-q",
-        "-p",
-        "prepnexus-web",
-        "--example",
-        "sqlite_server",
-    ]);
-    child::run_well(cargo, &session.interrupts)?;
-    let target = std::env::current_exe().context("where is this program?")?;
-    let program = target
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("examples/sqlite_server");
     let folder = session.project.root().join("target/bench-sqlite");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -94,13 +70,8 @@ pub(super) fn sqlite(session: &Session, setup: &Value) -> Result<Peer> {
     let mut setup = setup.clone();
     setup["port"] = port.into();
     setup["file"] = folder.join("posts.db").display().to_string().into();
-    let file = tempfile(session, "sqlite.json", &setup.to_string())?;
-    let mut command = child::command(program);
-    command.stdin(Stdio::from(fs::File::open(&file)?));
-    let running = Child::spawn(command, &session.interrupts)?;
-    let peer = Peer::ready("SQLite", running, port, session);
-    fs::remove_file(file)?;
-    peer
+    let running = example(session, "sqlite_server", &setup)?;
+    Peer::ready("SQLite", running, port, session)
 }
 
 /// The same in FastAPI, with answers kept in `cache`: none, process or redis.
