@@ -1,76 +1,49 @@
-//! The `backup` binary: asks the backup engine what it holds.
+//! The `backup` binary: makes backups, keeps their schedule, checks them, rehearses restores, and restores.
 
-use std::{path::PathBuf, process::ExitCode};
+mod account;
+mod actions;
+mod args;
+mod commands;
+mod reads;
+mod status;
 
-use clap::{Parser, Subcommand};
-use prepnexus_backup::{PgBackRest, Stanza};
-use prepnexus_settings::{LogSettings, parse_or_exit};
+use std::{env, ffi::OsStr, io::stdin, path::Path, process::ExitCode};
 
-/// Backups of the database, made by pgBackRest.
-#[derive(Debug, Parser)]
-#[command(name = "backup", version)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-    /// The engine's name for the database cluster.
-    #[arg(long, env = "BACKUP_STANZA", default_value = "main", global = true)]
-    stanza: String,
-    /// The engine's configuration file, by its absolute path; its own default if not set.
-    #[arg(long, env = "BACKUP_CONFIG", value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    log: LogSettings,
-}
+use actions::Actions;
+use args::Args;
+use prepnexus_settings::{or_exit, parse_or_exit};
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show the backups there are; exit 1 when there is none to restore from.
-    Status {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
+/// What a rehearsal gives this program to do besides its commands: to see that nothing is left of the rehearsal.
+const KEEP: &str = "keep-scratch-directory";
 
 fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    if words.next().as_deref() == Some(OsStr::new(KEEP)) {
+        if let Some(dir) = words.next() {
+            prepnexus_backup::keep(stdin(), Path::new(&dir));
+        }
+        return ExitCode::SUCCESS;
+    }
     let args: Args = parse_or_exit();
     args.log.init_logging();
-    match run(&args) {
-        Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut engine = PgBackRest::new(&args.stanza);
-    if let Some(config) = &args.config {
-        engine = engine.with_config(config);
-    }
-    let stanza = engine.info()?;
-    let Command::Status { json } = args.command;
-    if json {
-        println!("{}", serde_json::to_string_pretty(&stanza)?);
-    } else {
-        print(&stanza);
-    }
-    Ok(if stanza.latest().is_some() {
-        ExitCode::SUCCESS
-    } else {
+    run(&args).unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
         ExitCode::FAILURE
     })
 }
 
-fn print(stanza: &Stanza) {
-    println!("{}: {}", stanza.name, stanza.message);
-    for backup in &stanza.backups {
-        let damaged = if backup.damaged { "  DAMAGED" } else { "" };
-        let (label, kind) = (&backup.label, format!("{:?}", backup.kind).to_lowercase());
-        println!(
-            "{label}  {kind}  ended {}  {} bytes{damaged}",
-            backup.stopped_at, backup.database_bytes
-        );
-    }
+fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    account::become_user(&args.backup.backup_user)?;
+    let config = or_exit(args.database.cluster_config("prepnexus-backup"));
+    let config = or_exit(args.owner.apply(config));
+    // One thread: what it spawns ends with the thread that spawned it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let actions = Actions::new(&args.backup, config)?;
+        let outcome = commands::run(&args.command, &args.backup, &actions).await;
+        actions.cluster.close().await;
+        outcome
+    })
 }

@@ -29,6 +29,7 @@
 //!
 //! Deliberately absent: settings files, and settings that change while the program runs.
 
+mod backup;
 mod cache;
 mod database;
 mod error;
@@ -41,6 +42,7 @@ mod owner;
 mod redis;
 mod value;
 
+pub use backup::BackupSettings;
 pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, Pooler, TuningSettings};
 pub use error::SettingsError;

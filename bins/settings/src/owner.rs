@@ -8,7 +8,7 @@ use crate::value::{name, present, secret};
 
 /// Whom to log in as to change the schema.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Schema owner (migrator only)")]
+#[command(next_help_heading = "Schema owner (migrator and backup)")]
 pub struct OwnerSettings {
     /// The role that owns the schema; without it, the one that DB_USER or DATABASE_URL names.
     #[arg(long, env = "DB_OWNER", value_name = "NAME", value_parser = name, hide_env_values = true, global = true)]

@@ -2,8 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use prepnexus_settings::{
-    CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OutboundSettings, OwnerSettings,
-    RedisSettings, usage_line,
+    BackupSettings, CacheSettings, DatabaseSettings, HttpSettings, LogSettings, OutboundSettings,
+    OwnerSettings, RedisSettings, usage_line,
 };
 
 mod settings {
@@ -29,6 +29,8 @@ struct Everything {
     cache: CacheSettings,
     #[command(flatten)]
     outbound: OutboundSettings,
+    #[command(flatten)]
+    backup: BackupSettings,
     #[command(flatten)]
     log: LogSettings,
     #[command(subcommand)]

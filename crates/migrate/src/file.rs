@@ -29,6 +29,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "0003_grants.sql",
     "0004_change_beat.sql",
     "0005_author_emails.sql",
+    "0006_backups.sql",
 ];
 
 /// One migration file.

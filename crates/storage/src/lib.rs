@@ -2,7 +2,7 @@
 //!
 //! Below, what any service can embed: a [`Cluster`] of nodes whose roles are found out and watched, reads of a stated
 //! [`Freshness`], named transactions that are begun again after a passing fault, [`Token`]s and deadlines. Above, the
-//! repositories of this project: [`posts`], [`tags`], [`authors`], [`keys`], [`idempotency`], [`signing`], [`schema`]. The lower
+//! repositories of this project: [`posts`], [`tags`], [`authors`], [`keys`], [`idempotency`], [`signing`], [`backups`], [`schema`]. The lower
 //! floor names nothing of the upper one, and no driver type is seen from outside. The rest of this page is about the
 //! lower floor; `examples/ledger` is a whole service on it, which a test runs through a failover.
 //!
@@ -144,6 +144,7 @@ pub mod topology;
 mod tx;
 
 pub mod authors;
+pub mod backups;
 pub mod idempotency;
 pub mod keys;
 pub mod posts;

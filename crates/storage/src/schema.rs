@@ -11,12 +11,13 @@ use crate::{
 };
 
 /// Every file of the directory `migrations`; a test compares.
-const NEEDED: [&str; 5] = [
+const NEEDED: [&str; 6] = [
     "0001_content",
     "0002_service",
     "0003_grants",
     "0004_change_beat",
     "0005_author_emails",
+    "0006_backups",
 ];
 /// SQLSTATE of a table that is not there.
 const UNDEFINED_TABLE: &str = "42P01";

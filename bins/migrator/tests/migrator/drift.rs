@@ -153,7 +153,7 @@ async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() 
     let ran = with(&db, &["baseline", "--version", "5"]).await;
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
-        (0, "recorded as applied, up to 0005\n")
+        (0, "recorded as applied, up to 0006\n")
     );
     assert_eq!(with(&db, &["status", "--check"]).await.code, 0);
     assert_eq!(with(&db, &["verify"]).await.code, 0);

@@ -1,0 +1,124 @@
+//! What there is, and what was last done.
+
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
+
+use prepnexus_backup::{Backup, Engine, Error, Stanza};
+use prepnexus_domain::clock::{Clock, SystemClock};
+use prepnexus_settings::BackupSettings;
+use prepnexus_storage::backups::{Action, Run};
+use serde_json::json;
+
+use crate::{actions::Actions, commands::code};
+
+pub(crate) async fn show(
+    settings: &BackupSettings,
+    actions: &Actions,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let stanza = match actions.engine.info().await {
+        Err(Error::UnknownStanza(name)) => Stanza {
+            name,
+            message: "not known: run `backup init`".into(),
+            backups: Vec::new(),
+            archived: None,
+        },
+        info => info?,
+    };
+    let mut last = BTreeMap::<Action, Run>::new();
+    for run in actions.journal.last()? {
+        last.insert(run.action, run);
+    }
+    let now = SystemClock.now();
+    let age = |backup: &Backup| now.duration_since(backup.stopped_at).as_secs_f64();
+    let age_seconds = stanza.latest().map(age);
+    let problems = problems(settings, age_seconds, &last);
+    if as_json {
+        let runs: Vec<&Run> = last.values().collect();
+        println!(
+            "{:#}",
+            json!({
+                "stanza": stanza.name, "message": stanza.message, "archived": stanza.archived,
+                "backups": stanza.backups, "age_seconds": age_seconds, "last_runs": runs, "problems": problems,
+            })
+        );
+    } else {
+        print(&stanza, &last, &problems);
+    }
+    Ok(code(problems.is_empty()))
+}
+
+/// What is not well.
+fn problems(
+    settings: &BackupSettings,
+    age_seconds: Option<f64>,
+    last: &BTreeMap<Action, Run>,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    match age_seconds {
+        None => problems.push("there is no backup".to_owned()),
+        Some(age) if age > settings.backup_max_age.as_secs_f64() => {
+            problems.push(format!("the last backup is {:.0} hours old", age / 3600.0));
+        }
+        Some(_) => {}
+    }
+    for (action, run) in last {
+        if let Some(error) = &run.error {
+            problems.push(format!(
+                "{} failed at {:.0}: {error}",
+                action.as_str(),
+                run.started_at
+            ));
+        }
+    }
+    problems
+}
+
+fn print(stanza: &Stanza, last: &BTreeMap<Action, Run>, problems: &[String]) {
+    let archived = stanza.archived.as_deref().unwrap_or("nothing");
+    println!(
+        "{}: {}; archived up to {archived}",
+        stanza.name, stanza.message
+    );
+    for backup in &stanza.backups {
+        let damaged = if backup.damaged { "  DAMAGED" } else { "" };
+        let (label, kind, ended) = (&backup.label, backup.kind.as_str(), backup.stopped_at);
+        let (database, repository) = (backup.database_bytes >> 20, backup.repository_bytes >> 20);
+        println!(
+            "{label}  {kind}  ended {ended}  {database} MiB, {repository} MiB in the repository{damaged}"
+        );
+    }
+    for run in last.values() {
+        print!("{}", describe(run));
+    }
+    for problem in problems {
+        println!("NOT WELL: {problem}");
+    }
+}
+
+/// A run in a line or two.
+pub(crate) fn describe(run: &Run) -> String {
+    let seconds = run.ended_at.duration_since(run.started_at).as_secs_f64();
+    let action = run.action.as_str();
+    let what = run
+        .label
+        .as_deref()
+        .map(|label| format!(" {label}"))
+        .unwrap_or_default();
+    let how = if run.error.is_some() {
+        "failed"
+    } else {
+        "done"
+    };
+    let mut text = format!(
+        "{action}{what}: {how} in {seconds:.1} s at {:.0}\n",
+        run.ended_at
+    );
+    if let Some(time) = run.recovery_time_seconds {
+        let point = run.recovery_point_seconds.map_or_else(
+            || "not known, for no schedule is kept".to_owned(),
+            |seconds| format!("{seconds:.1} s"),
+        );
+        let _ = writeln!(text, "  recovery time {time:.1} s; recovery point {point}");
+    }
+    text
+}
