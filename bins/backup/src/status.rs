@@ -1,11 +1,15 @@
 //! What there is, and what was last done.
 
-use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode, sync::Arc};
 
+use jiff::Timestamp;
 use prepnexus_backup::{Backup, Engine, Error, Stanza};
 use prepnexus_domain::clock::{Clock, SystemClock};
 use prepnexus_settings::BackupSettings;
-use prepnexus_storage::backups::{Action, Run};
+use prepnexus_storage::{
+    Freshness, ReadConn,
+    backups::{self, Action, Archiver, Concern, Latest, Overview, Run},
+};
 use serde_json::json;
 
 use crate::{actions::Actions, commands::code};
@@ -24,16 +28,13 @@ pub(crate) async fn show(
         },
         info => info?,
     };
-    let mut last = BTreeMap::<Action, Run>::new();
-    for run in actions.journal.last()? {
-        last.insert(run.action, run);
-    }
     let now = SystemClock.now();
     let age = |backup: &Backup| now.duration_since(backup.stopped_at).as_secs_f64();
     let age_seconds = stanza.latest().map(age);
-    let problems = problems(settings, age_seconds, &last);
+    let overview = overview(actions, now).await?;
+    let problems = problems(settings, age_seconds, &overview, now);
     if as_json {
-        let runs: Vec<&Run> = last.values().collect();
+        let runs: Vec<&Run> = last_runs(&overview).collect();
         println!(
             "{:#}",
             json!({
@@ -42,38 +43,87 @@ pub(crate) async fn show(
             })
         );
     } else {
-        print(&stanza, &last, &problems);
+        print(&stanza, &overview, &problems);
     }
     Ok(code(problems.is_empty()))
+}
+
+/// How backups are, by the file of all runs; and by what the database says of its archiver and of schedulers, where it answers.
+async fn overview(actions: &Actions, now: Timestamp) -> anyhow::Result<Overview> {
+    let mut last = BTreeMap::<Action, Latest>::new();
+    for run in actions.journal.last()? {
+        let latest = last.entry(run.action).or_default();
+        if run.error.is_none() {
+            latest.success = Some(run.clone());
+        }
+        latest.any = Some(run);
+    }
+    let read = |conn: Arc<ReadConn>| async move { backups::overview(&conn, now).await };
+    let cluster = &actions.cluster;
+    let asked = cluster
+        .read_with(Freshness::Primary, cluster.deadline(), read)
+        .await;
+    let (beat_at, archiver) = match asked {
+        Ok(seen) => (seen.beat_at, seen.archiver),
+        Err(error) => {
+            let error = error.chain();
+            tracing::warn!(
+                error,
+                "the primary does not say how archiving and the schedule are"
+            );
+            (None, Archiver::default())
+        }
+    };
+    Ok(Overview {
+        at: now,
+        beat_at,
+        last,
+        archiver,
+    })
 }
 
 /// What is not well.
 fn problems(
     settings: &BackupSettings,
     age_seconds: Option<f64>,
-    last: &BTreeMap<Action, Run>,
+    overview: &Overview,
+    now: Timestamp,
 ) -> Vec<String> {
     let mut problems = Vec::new();
     match age_seconds {
         None => problems.push("there is no backup".to_owned()),
         Some(age) if age > settings.backup_max_age.as_secs_f64() => {
-            problems.push(format!("the last backup is {:.0} hours old", age / 3600.0));
+            problems.push(format!("the last backup is {:.1} hours old", age / 3600.0));
         }
         Some(_) => {}
     }
-    for (action, run) in last {
-        if let Some(error) = &run.error {
-            problems.push(format!(
-                "{} failed at {:.0}: {error}",
-                action.as_str(),
-                run.started_at
-            ));
-        }
+    for run in overview.failing() {
+        let (action, error) = (
+            run.action.as_str(),
+            run.error.as_deref().unwrap_or_default(),
+        );
+        problems.push(format!("{action} failed at {:.0}: {error}", run.started_at));
     }
+    // The engine knows better how old the last backup is, and what failed has just been told.
+    let told = |concern: &Concern| {
+        !matches!(
+            concern,
+            Concern::BackupTooOld | Concern::DrillFailed | Concern::BackupFailing(_)
+        )
+    };
+    let concerns = overview.concerns(now).into_iter().filter(told);
+    problems.extend(concerns.map(|concern| concern.to_string()));
     problems
 }
 
-fn print(stanza: &Stanza, last: &BTreeMap<Action, Run>, problems: &[String]) {
+fn last_runs(overview: &Overview) -> impl Iterator<Item = &Run> {
+    overview
+        .last
+        .values()
+        .filter_map(|latest| latest.any.as_ref())
+}
+
+fn print(stanza: &Stanza, overview: &Overview, problems: &[String]) {
     let archived = stanza.archived.as_deref().unwrap_or("nothing");
     println!(
         "{}: {}; archived up to {archived}",
@@ -87,7 +137,7 @@ fn print(stanza: &Stanza, last: &BTreeMap<Action, Run>, problems: &[String]) {
             "{label}  {kind}  ended {ended}  {database} MiB, {repository} MiB in the repository{damaged}"
         );
     }
-    for run in last.values() {
+    for run in last_runs(overview) {
         print!("{}", describe(run));
     }
     for problem in problems {

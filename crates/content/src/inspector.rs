@@ -1,4 +1,5 @@
-//! Looks at the database's own statistics now and then, so that an operator is answered without asking it.
+//! Looks at the database's own statistics, and at the records of backups, now and then: so that an operator is answered
+//! without asking it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{error::ContentError, service::Content};
 
-/// How often it is looked.
+/// How often it is looked at statistics.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// What the process was asked at first is part of the first look.
 const FIRST: Duration = Duration::from_secs(5);
+/// How often it is looked at backups.
+const BACKUPS_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest a look may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -33,24 +36,14 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Begins to look, every minute.
+    /// Begins to look: at statistics every minute, at backups every ten seconds.
     #[must_use]
     pub fn spawn(content: Content) -> Self {
         let stop = CancellationToken::new();
-        let looking = async move {
-            let mut pause = FIRST;
-            loop {
-                sleep(pause).await;
-                pause = INTERVAL;
-                if let Err(error) = content.inspect().await {
-                    // Who asks sees that the last look is old.
-                    tracing::debug!(%error, "the database's statistics could not be read");
-                }
-            }
-        };
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
-            let _stopped = stopped.run_until_cancelled(looking).await;
+            let both = async { tokio::join!(statistics(&content), backups(&content)) };
+            let _stopped = stopped.run_until_cancelled(both).await;
         });
         Self { task, stop }
     }
@@ -59,6 +52,28 @@ impl Inspector {
     pub async fn stop(self) {
         self.stop.cancel();
         let _ended = self.task.await;
+    }
+}
+
+// Who asks sees that the last look is old.
+
+async fn statistics(content: &Content) {
+    let mut pause = FIRST;
+    loop {
+        sleep(pause).await;
+        pause = INTERVAL;
+        if let Err(error) = content.inspect().await {
+            tracing::debug!(%error, "the database's statistics could not be read");
+        }
+    }
+}
+
+async fn backups(content: &Content) {
+    loop {
+        if let Err(error) = content.look_at_backups(Deadline::after(LIMIT)).await {
+            tracing::debug!(%error, "the records of backups could not be read");
+        }
+        sleep(BACKUPS_INTERVAL).await;
     }
 }
 

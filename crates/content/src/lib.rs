@@ -30,6 +30,7 @@
 //! ```
 
 mod access;
+mod backups;
 mod change_tags;
 mod error;
 mod gate;
@@ -57,6 +58,7 @@ pub use ladder::{
 pub use operator::PASS;
 pub use prepnexus_cache::{CacheConfig, Encoding};
 pub use prepnexus_domain::ListQuery;
+pub use prepnexus_storage::backups::{Overview as Backups, Run as BackupRun};
 pub use prepnexus_storage::inspect::{
     Advice, IndexStatistics, Inspection, SlowQuery, TableStatistics,
 };
@@ -74,5 +76,6 @@ pub use write::{IdempotencyKey, Writer, Written};
 /// Tells the installed recorder what this crate's metrics mean. Call it once, after installing one.
 pub fn describe_metrics() {
     views::describe();
+    backups::describe();
     gate::describe();
 }

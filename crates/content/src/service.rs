@@ -2,13 +2,13 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use prepnexus_cache::{Cache, CacheConfig, Hints, RedisPool};
 use prepnexus_domain::Clock;
 use prepnexus_storage::{
-    ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, Token, feed::Change,
+    ChangeFeed, Cluster, Deadline, FeedConfig, NodeStatus, ReadConn, Token, backups, feed::Change,
 };
 use tokio::sync::OnceCell;
 
@@ -33,6 +33,7 @@ struct Inner {
     views: Views,
     gate: Gate,
     inspected: Mutex<Option<Arc<Inspected>>>,
+    backups: Mutex<Option<Arc<backups::Overview>>>,
 }
 
 impl fmt::Debug for Content {
@@ -68,6 +69,7 @@ impl Content {
             hints,
             cache: Cache::new(config, redis, Arc::clone(&clock)),
             inspected: Mutex::default(),
+            backups: Mutex::default(),
             gate: Gate::new(cluster.status().iter().map(|node| node.pool.max).sum()),
             cluster,
             clock,
@@ -101,20 +103,21 @@ impl Content {
     /// What the last look at the database's statistics found. Asks no database.
     #[must_use]
     pub fn inspected(&self) -> Option<Arc<Inspected>> {
-        self.0
-            .inspected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.0.inspected).clone()
     }
 
     pub(crate) fn remember(&self, inspected: Arc<Inspected>) {
-        let mut last = self
-            .0
-            .inspected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *last = Some(inspected);
+        *lock(&self.0.inspected) = Some(inspected);
+    }
+
+    /// What the last look at the records of backups found. Asks no database.
+    #[must_use]
+    pub fn backups(&self) -> Option<Arc<backups::Overview>> {
+        lock(&self.0.backups).clone()
+    }
+
+    pub(crate) fn remember_backups(&self, seen: Arc<backups::Overview>) {
+        *lock(&self.0.backups) = Some(seen);
     }
 
     /// Whether a cache server is configured.
@@ -170,4 +173,8 @@ impl Content {
     pub(crate) fn known_signers(&self) -> Option<&Signers> {
         self.0.signers.get()
     }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! Watches how the service is, and writes it down: the state of the database, what changed, and what somebody should be told of.
 
+mod backups;
 mod changes;
 mod conditions;
 mod judge;
@@ -58,7 +59,10 @@ async fn watch(content: Content, health: Health) {
         seen.note(&nodes, &components, &health.timeline);
         let now = Instant::now();
         let feed_age = content.feed().age();
-        let holding = conditions::holding(&nodes, &components, feed_age, &health.recent, now);
+        let mut holding = conditions::holding(&nodes, &components, feed_age, &health.recent, now);
+        if let Some(seen) = content.backups() {
+            holding.extend(backups::holding(&seen, content.clock().now()));
+        }
         health.alerts.observe(holding, now);
         let _looked_or_late = timeout(INTERVAL, content.cluster().next_look()).await;
     }

@@ -46,6 +46,7 @@ use crate::routes;
         routes::monitoring::queries::database_queries,
         routes::monitoring::performance::performance,
         routes::monitoring::errors::tracked_errors,
+        routes::monitoring::backups::backups,
         routes::docs::openapi_json,
         routes::docs::swagger_ui,
         routes::docs::swagger_file,

@@ -69,5 +69,10 @@ pub(crate) fn admin(config: &mut ServiceConfig) {
                 .get(monitoring::errors::tracked_errors)
                 .build(),
         )
+        .service(
+            Path::new("/api/monitoring/backups")
+                .get(monitoring::backups::backups)
+                .build(),
+        )
         .configure(dashboard::configure);
 }

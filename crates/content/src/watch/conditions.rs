@@ -51,11 +51,25 @@ pub enum Condition {
     ErrorStorm,
     /// Requests are refused because too much is asked.
     Shedding,
+    /// The last backup is too old.
+    BackupTooOld,
+    /// The last rehearsed restore is too old.
+    DrillTooOld,
+    /// The last rehearsal of a restore failed.
+    DrillFailed,
+    /// What is done about backups failed.
+    BackupFailing,
+    /// The primary's log is not archived.
+    ArchivingFails,
+    /// Nobody keeps the schedule of backups.
+    SchedulerGone,
+    /// More would be lost with the primary than is documented.
+    RecoveryPointMissed,
 }
 
 impl Condition {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::NoPrimary,
         Self::NodeAway,
         Self::ReplicaLagging,
@@ -67,6 +81,13 @@ impl Condition {
         Self::FeedStopped,
         Self::ErrorStorm,
         Self::Shedding,
+        Self::BackupTooOld,
+        Self::DrillTooOld,
+        Self::DrillFailed,
+        Self::BackupFailing,
+        Self::ArchivingFails,
+        Self::SchedulerGone,
+        Self::RecoveryPointMissed,
     ];
 
     /// The name of the alert: that of the Prometheus rule, and of the section of the runbook.
@@ -84,6 +105,13 @@ impl Condition {
             Self::FeedStopped => "PrepnexusFeedStopped",
             Self::ErrorStorm => "PrepnexusErrorStorm",
             Self::Shedding => "PrepnexusShedding",
+            Self::BackupTooOld => "PrepnexusBackupTooOld",
+            Self::DrillTooOld => "PrepnexusDrillTooOld",
+            Self::DrillFailed => "PrepnexusDrillFailed",
+            Self::BackupFailing => "PrepnexusBackupFailing",
+            Self::ArchivingFails => "PrepnexusArchivingFails",
+            Self::SchedulerGone => "PrepnexusSchedulerGone",
+            Self::RecoveryPointMissed => "PrepnexusRecoveryPointMissed",
         }
     }
 
@@ -97,14 +125,26 @@ impl Condition {
             | Self::StaleServed
             | Self::FeedStopped
             | Self::ErrorStorm
-            | Self::Shedding => Urgency::Page,
-            Self::NodeAway | Self::ReplicaLagging | Self::BreakerOpen | Self::CacheAway => {
-                Urgency::Ticket
-            }
+            | Self::Shedding
+            | Self::BackupTooOld
+            | Self::DrillFailed
+            | Self::ArchivingFails => Urgency::Page,
+            Self::NodeAway
+            | Self::ReplicaLagging
+            | Self::BreakerOpen
+            | Self::CacheAway
+            | Self::DrillTooOld
+            | Self::BackupFailing
+            | Self::SchedulerGone
+            | Self::RecoveryPointMissed => Urgency::Ticket,
         }
     }
 
-    fn alert(self, of: Option<(&'static str, String)>, summary: impl Into<String>) -> Alert {
+    pub(super) fn alert(
+        self,
+        of: Option<(&'static str, String)>,
+        summary: impl Into<String>,
+    ) -> Alert {
         Alert {
             name: self.name(),
             urgency: self.urgency(),

@@ -240,6 +240,37 @@ function showState(health) {
   say($("why"), reasons.map(([name, check]) => `${name}: ${check.reason}`).join("; "));
 }
 
+/** A time span in its two largest units, or one. */
+function span(seconds) {
+  if (seconds == null) return "–";
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+function showBackups(backups) {
+  const kinds = { healthy: "good", degraded: "bad" };
+  paint($("backups-status"), kinds[backups.status]);
+  say($("backups-status"), backups.status);
+  say($("backup-age"), span(backups.last_backup?.age_seconds));
+  say($("drill-age"), span(backups.last_drill?.age_seconds));
+  say($("recovery-point"), span(backups.recovery_point_seconds));
+  say($("recovery-time"), span(backups.recovery_time_seconds));
+  const failing = backups.failing.map((run) => `${run.action} failed, ${time(run.started_at)}: ${run.error}`);
+  if (backups.archive_failing) failing.unshift("The primary's log is not archived: what is written now would be lost with it");
+  each($("backups-failing"), failing, () => document.createElement("li"), (item, text) => {
+    paint(item, "bad");
+    say(item, text);
+  });
+  if (backups.status === "unknown") return;
+  const { last_backup: last, scheduler_age_seconds: beat, archive_age_seconds: archived } = backups;
+  const label = last ? `Last backup ${last.label} (${last.action}, ${span(last.seconds)}). ` : "";
+  const scheduler = beat == null ? "No schedule is kept. " : `The schedule was last kept ${span(beat)} ago. `;
+  say($("backups-says"), `${label}${scheduler}Log archived ${archived == null ? "never" : `${span(archived)} ago`}, as of ${time(backups.looked_at)}.`);
+}
+
 function show(picture) {
   showState(picture.health);
   showAlerts(picture.alerts);
@@ -267,6 +298,7 @@ function show(picture) {
     count(tier.lookups),
     share(tier.hits, tier.lookups, percent(tier.hits, tier.lookups), `Hits of ${tier.tier}`),
   ], { 1: "number" });
+  showBackups(picture.backups);
   rows("errors", picture.errors, (error) => [
     error.code,
     count(error.count),

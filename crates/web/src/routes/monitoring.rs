@@ -1,5 +1,6 @@
 //! What operators ask. Nothing here asks the database, so that it answers while the database does not.
 
+pub(crate) mod backups;
 pub(crate) mod database;
 pub(crate) mod errors;
 pub(crate) mod performance;

@@ -20,7 +20,7 @@ use crate::{
     metric::{self, process::Usage},
     routes::{
         health::Health,
-        monitoring::{database::DatabaseHealth, errors::ErrorGroup},
+        monitoring::{backups::BackupsStatus, database::DatabaseHealth, errors::ErrorGroup},
     },
     state::AppState,
 };
@@ -41,6 +41,7 @@ pub(super) struct Picture {
     latency: Vec<Latency>,
     served_from: BTreeMap<&'static str, u64>,
     cache: Vec<Tier>,
+    backups: BackupsStatus,
     errors: Vec<ErrorGroup>,
     changes: Vec<Change>,
     process: Process,
@@ -107,6 +108,7 @@ impl Picture {
             latency: latencies(recent, now),
             served_from: served_from(recent, now),
             cache: tiers(recent, now),
+            backups: BackupsStatus::now(state),
             errors: errors.take(ERRORS).map(ErrorGroup::from).collect(),
             changes: state.health.timeline.list(),
             process: Process {
