@@ -10,6 +10,8 @@
 mod access;
 #[path = "web/addresses.rs"]
 mod addresses;
+#[path = "web/backups.rs"]
+mod backups;
 #[path = "web/bodies.rs"]
 mod bodies;
 #[path = "web/change.rs"]

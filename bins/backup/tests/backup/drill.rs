@@ -1,5 +1,15 @@
 //! The way of a backup from its making to its rehearsal.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use serde_json::Value;
+
 use crate::rig::Rig;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,19 +22,18 @@ async fn a_backup_is_made_checked_and_rehearsed() {
     rig.must(&["run", "--type", "full"]);
     rig.must(&["run"]);
     rig.must(&["verify"]);
-    rig.db
-        .psql("INSERT INTO tags (slug, name) VALUES ('graphs', 'Graphs')")
-        .await;
+    let tag = "INSERT INTO tags (slug, name) VALUES ('graphs', 'Graphs')";
+    rig.db.psql(tag).await;
 
     let drill = rig.json(&["drill", "--json"]);
-    assert_eq!(drill["error"], serde_json::Value::Null);
+    assert_eq!(drill["error"], Value::Null);
     assert!(
         drill["recovery_time_seconds"].as_f64().unwrap() > 0.1,
         "{drill:#}"
     );
     assert_eq!(
         drill["recovery_point_seconds"],
-        serde_json::Value::Null,
+        Value::Null,
         "no schedule is kept"
     );
     assert!(
@@ -39,8 +48,45 @@ async fn a_backup_is_made_checked_and_rehearsed() {
     let status = rig.json(&["status", "--json"]);
     assert_eq!(status["backups"].as_array().unwrap().len(), 2);
     assert_eq!(status["last_runs"].as_array().unwrap().len(), 4);
-    let recorded = rig.db.psql(
-        "SELECT string_agg(action, ' ' ORDER BY started_at) FROM backup_runs WHERE error IS NULL",
-    );
-    assert_eq!(recorded.await, "full incr verify drill");
+    let recorded =
+        "SELECT string_agg(action, ' ' ORDER BY started_at) FROM backup_runs WHERE error IS NULL";
+    assert_eq!(rig.db.psql(recorded).await, "full incr verify drill");
+}
+
+/// While many write, a snapshot and a position in the log do not belong together by themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compared_is_exact_while_many_write() {
+    let rig = Rig::start().await;
+    rig.must(&["init"]);
+    rig.must(&["run", "--type", "full"]);
+    rig.db
+        .psql("CREATE TABLE ledger (id bigserial PRIMARY KEY, writer int, note text)")
+        .await;
+    rig.db
+        .psql("ALTER TABLE ledger OWNER TO prepnexus_test_owner")
+        .await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = |number: usize| {
+        let (node, database) = (rig.stack.primary().clone(), rig.db.database().to_owned());
+        let stop = Arc::clone(&stop);
+        // One row for each commit; a few hundred for each call of the program.
+        let each = format!("INSERT INTO ledger (writer, note) VALUES ({number}, 'a row');\n");
+        let sql = each.repeat(300) + "DELETE FROM ledger WHERE id % 7 = 0;";
+        thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                node.psql_db(&database, &sql).expect("the server answers");
+            }
+        })
+    };
+    let writers: Vec<_> = (0..4).map(writer).collect();
+    for _ in 0..3 {
+        let drill = rig.json(&["drill", "--json"]);
+        assert_eq!(drill["error"], Value::Null, "{drill:#}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let rows = rig.db.psql("SELECT count(*) > 1000 FROM ledger").await;
+    assert_eq!(rows, "t", "there was something to compare");
 }
