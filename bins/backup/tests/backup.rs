@@ -1,8 +1,16 @@
 //! The program, on real servers with the real engine.
 
-#[path = "backup/damage.rs"]
-mod damage;
+#[path = "backup/alerts.rs"]
+mod alerts;
 #[path = "backup/drill.rs"]
 mod drill;
+#[path = "backup/faults.rs"]
+mod faults;
+#[path = "backup/killed.rs"]
+mod killed;
+#[path = "backup/restore.rs"]
+mod restore;
 #[path = "backup/rig.rs"]
 mod rig;
+#[path = "backup/schedule.rs"]
+mod schedule;

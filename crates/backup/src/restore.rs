@@ -135,7 +135,8 @@ async fn check_target(engine: &dyn Engine, target: Target) -> Result<(), Error> 
         .ok_or_else(|| Error::Refused("the repository has no backup".into()))?;
     let is_reached = match target {
         Target::End => true,
-        Target::Time(time) => time >= earliest.stopped_at,
+        // The engine wants a backup of an earlier second.
+        Target::Time(time) => time.as_second() > earliest.stopped_at.as_second(),
         Target::Lsn(lsn) => lsn >= earliest.complete_at,
     };
     if is_reached {

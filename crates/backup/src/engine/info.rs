@@ -103,8 +103,11 @@ pub(super) fn parse(json: &[u8], name: &str) -> Result<Stanza, Error> {
         program: "pgbackrest info".into(),
         detail,
     };
+    // Its messages have line breaks, and what came of a wrong key, as they are, which JSON does not allow (seen with 2.45).
+    let json: Vec<u8> = json.iter().map(|byte| (*byte).max(b' ')).collect();
+    let json = String::from_utf8_lossy(&json);
     let stanzas: Vec<RawStanza> =
-        serde_json::from_slice(json).map_err(|error| strange(error.to_string()))?;
+        serde_json::from_str(&json).map_err(|error| strange(error.to_string()))?;
     let raw = stanzas.into_iter().find(|stanza| stanza.name == name);
     let unknown = || Error::UnknownStanza(name.to_owned());
     let raw = raw.ok_or_else(unknown)?;
@@ -113,8 +116,9 @@ pub(super) fn parse(json: &[u8], name: &str) -> Result<Stanza, Error> {
     }
     if !NO_BACKUP.contains(&raw.status.message.as_str()) {
         let details = raw.repo.iter().map(|repo| repo.status.message.as_str());
-        let first_lines = details.filter_map(|text| text.lines().next());
-        let output = first_lines.collect::<Vec<_>>().join("; ");
+        // What comes behind is what it made of bytes that it could not read.
+        let first = details.filter_map(|text| text.lines().next()?.split("HINT:").next());
+        let output = first.map(str::trim).collect::<Vec<_>>().join("; ");
         return Err(Error::Program {
             program: "pgBackRest".into(),
             output: format!("{}: {output}", raw.status.message),
@@ -210,8 +214,10 @@ mod tests {
 
     #[test]
     fn a_repository_that_cannot_be_read_is_an_error_and_not_an_empty_one() {
+        // With a line break in a string, as it prints it.
         let json = r#"[{"archive":[],"backup":[],"cipher":"none","db":[],"name":"main",
-            "repo":[{"key":1,"status":{"code":99,"message":"[CryptoError] cipher header invalid\nHINT: x"}}],
+            "repo":[{"key":1,"status":{"code":99,"message":"[CryptoError] cipher header invalid
+HINT: x"}}],
             "status":{"code":99,"message":"other"}}]"#;
         let error = parse(json.as_bytes(), "main").unwrap_err();
         assert_eq!(

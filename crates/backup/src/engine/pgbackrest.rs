@@ -92,6 +92,9 @@ impl Engine for PgBackRest {
         // It prints nothing without both, and exits 0 whatever it finds.
         let output = self.run(&["verify", "--output=text", "--verbose"]).await?;
         let mut found = verify::parse(&String::from_utf8_lossy(&output.stdout))?;
+        if !found.is_well() {
+            return Ok(found);
+        }
         let stanza = self.info().await?;
         // What it does not notice: a segment that is not there.
         let archive = format!("archive/{}", self.stanza);

@@ -1,0 +1,184 @@
+//! The restore for good.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use nix::unistd::geteuid;
+
+use crate::rig::{Ran, Rig};
+
+/// Asks the copy, as a superuser by its socket.
+fn ask(data: &Path, database: &str, sql: &str) -> String {
+    let mut command = Command::new("setpriv");
+    if geteuid().is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    let pid_file = fs::read_to_string(data.join("postmaster.pid")).expect("a server runs on it");
+    let port = pid_file.lines().nth(3).expect("its port").to_owned();
+    command.args([
+        "--", "psql", "-XAtq", "-U", "postgres", "-d", database, "-p", &port, "-c", sql, "-h",
+    ]);
+    let ran = Ran::of(command.arg(data.join("prepnexus")));
+    assert_eq!(ran.code, Some(0), "{sql}: {}", ran.stderr);
+    ran.stdout.trim_end().to_owned()
+}
+
+fn stop(data: &Path) {
+    let mut command = Command::new("setpriv");
+    if geteuid().is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
+    let pg_ctl = format!("/usr/lib/postgresql/{}/bin/pg_ctl", version.trim());
+    let ran = Ran::of(
+        command
+            .args(["--", &pg_ctl, "stop", "-m", "immediate", "-D"])
+            .arg(data),
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+/// A table that is dropped by mistake is had back as it was, with every row that was committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_table_comes_back_whole() {
+    let rig = Rig::start().await;
+    rig.must(&["init"]);
+    rig.must(&["run", "--type", "full"]);
+    rig.db
+        .psql("CREATE TABLE heartbeats AS SELECT 1 AS n, clock_timestamp() AS at")
+        .await;
+    // Into the second after the one in which the backup ended.
+    let until = Instant::now() + Duration::from_millis(1_500);
+    let beat = "INSERT INTO heartbeats SELECT count(*), clock_timestamp() FROM heartbeats";
+    while Instant::now() < until {
+        rig.db.psql(beat).await;
+    }
+    const HASH: &str = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM heartbeats t";
+    let before = rig.db.psql(HASH).await;
+    let moment = rig.db.psql("SELECT clock_timestamp()").await;
+    let moment: Timestamp = moment.parse().expect("a time");
+    rig.db.psql("DROP TABLE heartbeats").await;
+    rig.must(&["run"]);
+
+    let into = rig.path("state/restored");
+    let place = into.display().to_string();
+    let to = moment.to_string();
+    let restored = rig.json(&[
+        "restore", "--into", &place, "--to", &to, "--start", "--json",
+    ]);
+    assert!(restored["seconds"].as_f64().unwrap() > 0.1, "{restored:#}");
+    assert_eq!(ask(&into, rig.db.database(), HASH), before);
+    ask(
+        &into,
+        rig.db.database(),
+        "INSERT INTO heartbeats VALUES (0, now())",
+    );
+    assert_eq!(ask(&into, rig.db.database(), "SHOW archive_mode"), "off");
+    // The primary was not touched, and is not the copy's business.
+    assert_eq!(
+        rig.db
+            .psql("SELECT to_regclass('heartbeats') IS NULL")
+            .await,
+        "t"
+    );
+
+    // Not over it, nor over anything else.
+    let again = rig.run(&["restore", "--into", &place]);
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.stderr.contains("a server runs on it"),
+        "{}",
+        again.stderr
+    );
+    stop(&into);
+    let again = rig.run(&["restore", "--into", &place]);
+    assert!(
+        again.stderr.contains("it is a data directory"),
+        "{}",
+        again.stderr
+    );
+    let live = rig.stack.primary().data_dir().display().to_string();
+    let over = rig.run(&["restore", "--into", &live]);
+    assert!(
+        over.stderr.contains("a server runs on it"),
+        "{}",
+        over.stderr
+    );
+    let relative = rig.run(&["restore", "--into", "somewhere"]);
+    assert!(relative.stderr.contains("absolute"), "{}", relative.stderr);
+    let early = rig.run(&[
+        "restore",
+        "--into",
+        &format!("{place}-2"),
+        "--to",
+        "2020-01-01 00:00:00+00",
+    ]);
+    assert!(
+        early.stderr.contains("before the end of the first backup"),
+        "{}",
+        early.stderr
+    );
+    let no_zone = rig.run(&["restore", "--into", &place, "--to", "2026-01-01 00:00:00"]);
+    assert_eq!(no_zone.code, Some(2), "{}", no_zone.stderr);
+}
+
+/// Whoever goes on writing to the old primary would lose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_old_primary_is_closed_before_another_takes_its_place() {
+    let rig = Rig::start().await;
+    rig.must(&["init"]);
+    rig.must(&["run", "--type", "full"]);
+    let database = rig.db.database().to_owned();
+    let into = rig.path("state/new");
+    let place = into.display().to_string();
+    let said = rig.must(&["restore", "--into", &place, "--as-primary"]);
+    assert!(said.contains("takes no connections"), "{said}");
+    let refused = rig
+        .stack
+        .primary()
+        .psql_db(&database, "SELECT 1")
+        .unwrap_err();
+    assert!(
+        format!("{refused:?}").contains("not currently accepting connections"),
+        "{refused:?}"
+    );
+    // It is what a server is started on: it archives, and is not the one that was closed.
+    let conf = fs::read_to_string(into.join("postgresql.auto.conf")).unwrap();
+    assert!(
+        conf.contains("restore_command") && !conf.contains("archive_mode = 'off'"),
+        "{conf}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_made_from_a_standby_while_there_is_one() {
+    let rig = Rig::of("", 1).await;
+    rig.must(&["init"]);
+    let nodes: Vec<String> = rig
+        .stack
+        .nodes()
+        .iter()
+        .map(|node| node.port().to_string())
+        .collect();
+    let run = |nodes: &str| {
+        let mut command = rig.command(&["run", "--type", "full"]);
+        let ran = Ran::of(
+            command
+                .env("DB_PORT", nodes)
+                .env("BACKUP_FROM_STANDBY", "true"),
+        );
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    };
+    run(&nodes.join(","));
+    let from = "SELECT details->>'from_standby' FROM backup_runs ORDER BY started_at DESC LIMIT 1";
+    assert_eq!(rig.db.psql(from).await, "true");
+    rig.stack.replica(0).kill().unwrap();
+    rig.configure("");
+    run(&nodes.join(","));
+    assert_eq!(rig.db.psql(from).await, "false");
+}

@@ -1,0 +1,47 @@
+//! Three programs that keep one schedule.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::rig::Rig;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_three_programs_one_makes_the_first_backup_and_rehearses_it() {
+    let rig = Rig::start().await;
+    rig.must(&["init"]);
+    let mut programs: Vec<_> = (0..3).map(|_| rig.spawn(&["schedule"])).collect();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let done = "SELECT string_agg(action, ' ' ORDER BY started_at) FROM backup_runs";
+    while rig.db.psql(done).await != "full verify drill" {
+        assert!(Instant::now() < deadline, "{}", rig.db.psql(done).await);
+        sleep(Duration::from_millis(100));
+    }
+    let errors = "SELECT string_agg(error, '; ') FROM backup_runs";
+    assert_eq!(rig.db.psql(errors).await, "");
+    // A schedule is kept, and so it is known what would have been lost.
+    let point = "SELECT recovery_point_seconds FROM backup_runs WHERE action = 'drill'";
+    let point: f64 = rig.db.psql(point).await.parse().unwrap();
+    assert!(
+        (0.0..10.0).contains(&point),
+        "with archive_timeout = 1: {point} s"
+    );
+    assert_eq!(
+        rig.json(&["status", "--json"])["backups"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    for program in &mut programs {
+        let pid = i32::try_from(program.id()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        assert_eq!(program.wait().unwrap().code(), Some(0));
+    }
+}
