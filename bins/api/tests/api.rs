@@ -14,6 +14,8 @@ mod keys;
 mod logs;
 #[path = "api/outbound.rs"]
 mod outbound;
+#[path = "api/procedures.rs"]
+mod procedures;
 #[path = "api/process.rs"]
 mod process;
 #[path = "api/prometheus.rs"]

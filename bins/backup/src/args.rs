@@ -81,6 +81,9 @@ pub(crate) struct RestoreArgs {
     /// pg_ctl.
     #[arg(long, conflicts_with = "as_primary")]
     pub(crate) start: bool,
+    /// The port of that server; one that is free if not said.
+    #[arg(long, value_name = "PORT", requires = "start", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
     /// It is to be the new primary: the old one's database is closed first, if it answers, so that nobody writes to both; and
     /// what is restored archives.
     #[arg(long)]

@@ -147,7 +147,7 @@ async fn restore_to(
         (None, None) => Target::End,
     };
     let purpose = match (args.start, args.as_primary) {
-        (true, _) => Purpose::Copy,
+        (true, _) => Purpose::Copy { port: args.port },
         (false, true) => Purpose::Primary,
         (false, false) => Purpose::Files,
     };

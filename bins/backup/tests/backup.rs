@@ -8,6 +8,8 @@ mod drill;
 mod faults;
 #[path = "backup/killed.rs"]
 mod killed;
+#[path = "backup/procedures.rs"]
+mod procedures;
 #[path = "backup/restore.rs"]
 mod restore;
 #[path = "backup/rig.rs"]

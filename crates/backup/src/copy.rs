@@ -69,6 +69,7 @@ impl RestoredCopy {
     pub(crate) fn new(
         data: &Path,
         beside: &Path,
+        port: Option<u16>,
         life: Life,
         config: &ClusterConfig,
     ) -> Result<Self, Error> {
@@ -78,7 +79,7 @@ impl RestoredCopy {
             );
             return Err(Error::Refused(text));
         }
-        let port = free_port()?;
+        let port = port.map_or_else(free_port, Ok)?;
         let copy = Self {
             data: data.to_owned(),
             beside: beside.to_owned(),

@@ -184,7 +184,7 @@ impl Rehearsal<'_> {
         let life = Life::Rehearsal {
             cpus: self.drill.cpus,
         };
-        let mut copy = RestoredCopy::new(&data, self.dir, life, self.config)?;
+        let mut copy = RestoredCopy::new(&data, self.dir, None, life, self.config)?;
         let to_archived = copy.recover_to(archived, self.drill.limit).await?;
         let recovery_point_seconds = lost(&copy, &recorded).await?;
         copy.stop().await?;

@@ -22,7 +22,10 @@ pub enum Purpose {
     /// Nothing is started.
     Files,
     /// A server to look things up in: it archives nothing, and takes part in nothing.
-    Copy,
+    Copy {
+        /// Its port; one that is free if not said.
+        port: Option<u16>,
+    },
     /// The new primary, which is started by what starts servers here. The old one is closed first.
     Primary,
 }
@@ -67,7 +70,7 @@ pub async fn restore(
                 "no primary answers: see that the old one does not come back".to_owned()
             }
         }),
-        Purpose::Files | Purpose::Copy => None,
+        Purpose::Files | Purpose::Copy { .. } => None,
     };
     let request = Restore {
         into,
@@ -78,7 +81,7 @@ pub async fn restore(
     };
     engine.restore(&request).await?;
     let address = match purpose {
-        Purpose::Copy => Some(start(into, config, limit).await?),
+        Purpose::Copy { port } => Some(start(into, port, config, limit).await?),
         Purpose::Files | Purpose::Primary => None,
     };
     Ok(Restored {
@@ -91,10 +94,15 @@ pub async fn restore(
 }
 
 /// Starts a server on it that lives on; its address.
-async fn start(data: &Path, config: &ClusterConfig, limit: Duration) -> Result<String, Error> {
+async fn start(
+    data: &Path,
+    port: Option<u16>,
+    config: &ClusterConfig,
+    limit: Duration,
+) -> Result<String, Error> {
     let beside = data.join("prepnexus");
     fs::create_dir(&beside).map_err(Error::file("making", &beside))?;
-    let mut copy = RestoredCopy::new(data, &beside, Life::OnItsOwn, config)?;
+    let mut copy = RestoredCopy::new(data, &beside, port, Life::OnItsOwn, config)?;
     copy.recover(limit).await?;
     Ok(copy.config().nodes[0].to_string())
 }

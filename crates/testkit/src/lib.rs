@@ -18,10 +18,12 @@
 //! For tests only: what goes wrong here panics, saying why.
 
 mod database;
+mod document;
 mod shared;
 mod template;
 mod wait;
 
 pub use database::TestDb;
+pub use document::commands;
 pub use shared::{redis_prefix, stack};
 pub use wait::wait_until;
