@@ -22,6 +22,8 @@ mod process;
 mod prometheus;
 #[path = "api/receiver.rs"]
 mod receiver;
+#[path = "api/rolling.rs"]
+mod rolling;
 #[path = "api/schema.rs"]
 mod schema;
 #[path = "api/scraped.rs"]

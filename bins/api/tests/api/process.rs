@@ -101,21 +101,25 @@ impl Served {
 
     /// Starts it on a free port, and waits until it says that it listens.
     pub(crate) fn start(command: Command) -> Self {
-        let served = Self::spawn(command);
+        Self::start_on(command, free_port())
+    }
+
+    /// The same, on that port.
+    pub(crate) fn start_on(command: Command, port: u16) -> Self {
+        let served = Self::spawn(command, port);
         served.wait_for_address();
         served
     }
 
     /// Starts one that says nothing about listening.
     pub(crate) fn start_silently(command: Command) -> Self {
-        let served = Self::spawn(command);
+        let served = Self::spawn(command, free_port());
         let connects = || TcpStream::connect(("127.0.0.1", served.port)).is_ok();
         eventually("listening", connects);
         served
     }
 
-    fn spawn(mut command: Command) -> Self {
-        let port = free_port();
+    fn spawn(mut command: Command, port: u16) -> Self {
         command.env("API_PORT", port.to_string());
         let piped = command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();
