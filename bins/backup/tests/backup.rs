@@ -1,5 +1,7 @@
 //! The program, on real servers with the real engine.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 #[path = "backup/alerts.rs"]
 mod alerts;
 #[path = "backup/drill.rs"]

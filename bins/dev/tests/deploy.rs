@@ -1,5 +1,7 @@
 //! What is deployed, judged by the tools of those who will read it.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod deploy {
     mod kubernetes;
     mod lint;

@@ -1,6 +1,6 @@
 //! A rehearsal of the restore: what a backup is worth is what comes out of it.
 //!
-//! 1. At one position of the log it is recorded what the primary holds ([`manifest`](crate::manifest)), and what the repository holds.
+//! 1. At one position of the log it is recorded what the primary holds ([`manifest`]), and what the repository holds.
 //! 2. A backup is restored into a directory of its own, and a server recovers **to the end of what was archived at that moment**. How far
 //!    the schedulers' row is behind the moment there is the recovery point: what would have been lost.
 //! 3. It recovers on to the recorded position, and must hold the same, table by table.
