@@ -78,4 +78,9 @@ semver baseline="main":
 
 # Images and benchmarks: slower to build, faster to run.
 dist:
-    cargo build --profile dist -p prepnexus-api -p prepnexus-migrator -p prepnexus-backup-bin
+    cargo build --locked --profile dist -p prepnexus-api -p prepnexus-migrator -p prepnexus-backup-bin
+
+# The Debian package of the three binaries (cargo-deb), under target/debian.
+deb: dist
+    for program in api migrator backup; do target/dist/$program generate-pages target/pages; done
+    cargo deb --no-build --profile dist --package prepnexus-api

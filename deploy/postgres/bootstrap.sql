@@ -30,6 +30,9 @@ ALTER ROLE :"api_user" SET statement_timeout = '30s';
 ALTER ROLE :"api_user" SET lock_timeout = '5s';
 ALTER ROLE :"api_user" SET idle_in_transaction_session_timeout = '30s';
 
+-- To end sessions, when another server takes this one's place (backup restore --as-primary).
+GRANT pg_signal_backend TO :"owner";
+
 GRANT prepnexus_api TO :"api_user";
 -- The timeline a replica receives, for the health page.
 GRANT pg_read_all_stats TO :"api_user";

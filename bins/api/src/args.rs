@@ -8,7 +8,7 @@ use prepnexus_settings::{
 
 /// Serves the PrepNexus API. Every option can also be set as the environment variable beside it.
 #[derive(Debug, Parser)]
-#[command(name = "api", version)]
+#[command(name = "api", version = prepnexus_settings::VERSION)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,

@@ -11,7 +11,7 @@ use prepnexus_settings::{BackupSettings, DatabaseSettings, LogSettings, OwnerSet
 ///
 /// Exit codes: 0 done, and all is well; 1 it failed, or something is not well; 2 usage or settings.
 #[derive(Debug, Parser)]
-#[command(name = "backup", version)]
+#[command(name = "backup", version = prepnexus_settings::VERSION)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

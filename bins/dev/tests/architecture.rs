@@ -3,6 +3,7 @@
 mod architecture {
     mod face;
     mod graph;
+    mod licences;
     mod rules;
     mod workspace;
 }

@@ -5,6 +5,7 @@
 mod deploy {
     mod kubernetes;
     mod lint;
+    mod package;
     mod tools;
     mod units;
 }

@@ -12,7 +12,7 @@ use prepnexus_settings::{DatabaseSettings, LogSettings, OwnerSettings};
 /// was changed or is not known, or the schema is another one; 5 another runner holds the lock; 6 a connection pooler is in
 /// between; 7 more rows were rejected than allowed; 8 a migration is unsafe.
 #[derive(Debug, Parser)]
-#[command(name = "migrator", version)]
+#[command(name = "migrator", version = prepnexus_settings::VERSION)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

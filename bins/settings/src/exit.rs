@@ -5,18 +5,28 @@
 
 use std::any::TypeId;
 use std::error::Error as _;
-use std::process;
+use std::path::Path;
+use std::{env, process};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 use prepnexus_storage::Secret;
 
-use crate::error::SettingsError;
+use crate::{error::SettingsError, pages};
 
 /// The process's arguments and environment, or the end of the process: exit code 2 and one line on standard error, or
 /// code 0 after `--help` and `--version`.
 #[must_use]
 pub fn parse_or_exit<T: Parser>() -> T {
+    let mut words = env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == pages::WORD)
+        && let Some(dir) = words.next()
+    {
+        match pages::write(&T::command(), Path::new(&dir)) {
+            Ok(()) => process::exit(0),
+            Err(error) => stop(&format!("{dir:?}: {error}")),
+        }
+    }
     T::try_parse().unwrap_or_else(|error| {
         if matches!(
             error.kind(),
@@ -111,7 +121,7 @@ fn find(command: &Command, shown: &str) -> Option<Arg> {
 fn not_utf8(command: &Command) -> Option<String> {
     let variables = command.get_arguments().filter_map(Arg::get_env);
     variables
-        .filter(|name| std::env::var_os(name).is_some_and(|value| value.to_str().is_none()))
+        .filter(|name| env::var_os(name).is_some_and(|value| value.to_str().is_none()))
         .map(|name| name.to_string_lossy().into_owned())
         .next()
 }

@@ -39,6 +39,7 @@ mod log;
 mod markdown;
 mod outbound;
 mod owner;
+mod pages;
 mod redis;
 mod value;
 
@@ -54,3 +55,11 @@ pub use outbound::OutboundSettings;
 pub use owner::OwnerSettings;
 pub use redis::{RedisSettings, RedisTlsSettings, RedisTopologySettings};
 pub use value::{Addresses, Hosts, Ports};
+
+/// The version of all binaries, with the commit that they were built from.
+pub const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("PREPNEXUS_COMMIT"),
+    ")"
+);

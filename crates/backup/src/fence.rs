@@ -17,7 +17,8 @@ pub enum Fenced {
     NoPrimary,
 }
 
-/// Closes the database of `config` on its primary, if there is one that answers. Needs the role that owns the database.
+/// Closes the database of `config` on its primary, if there is one that answers. Needs the role that owns the database, and
+/// is a member of `pg_signal_backend`. `ALTER DATABASE … ALLOW_CONNECTIONS true` opens it again.
 ///
 /// # Errors
 /// [`Error::Query`] where it answers and can't be closed.

@@ -63,7 +63,7 @@ pub async fn restore(
     let fenced = match purpose {
         Purpose::Primary => Some(match fence(config).await? {
             Fenced::Closed(node) => format!(
-                "{node} takes no connections to {} any more",
+                "{node} takes no connections to {} any more (ALTER DATABASE … ALLOW_CONNECTIONS true undoes that)",
                 config.database
             ),
             Fenced::NoPrimary => {

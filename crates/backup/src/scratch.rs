@@ -8,6 +8,7 @@
 
 use std::{
     fs::{self, File},
+    hash::{BuildHasher, Hasher, RandomState},
     io::Read,
     os::unix::{fs::DirBuilderExt, process::CommandExt},
     path::{Path, PathBuf},
@@ -43,10 +44,9 @@ impl Scratch {
     pub(crate) fn make(root: &Path, mut keeper: Command) -> Result<Self, Error> {
         fs::create_dir_all(root).map_err(Error::file("making", root))?;
         sweep(root);
-        let started = std::process::id();
-        let name = (0_u32..).map(|n| root.join(format!("{PREFIX}{started}-{n}")));
-        let dir = name.into_iter().find(|dir| !dir.exists());
-        let dir = dir.unwrap_or_else(|| root.join(PREFIX));
+        // A name that was never used: a keeper may still be clearing the one before.
+        let random = RandomState::new().build_hasher().finish();
+        let dir = root.join(format!("{PREFIX}{random:016x}"));
         let keeping = keeper
             .arg(&dir)
             .stdin(Stdio::piped())

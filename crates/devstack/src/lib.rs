@@ -18,8 +18,10 @@
 //! # }
 //! ```
 //!
+//! A [`Repository`] is one of backups, for a stack that archives.
+//!
 //! Who may connect: `postgres`, the superuser, without a password; every other role with its own (scram-sha-256). Only
-//! from this machine, only over TCP on `127.0.0.1`: there are no Unix sockets.
+//! from this machine, only over TCP on `127.0.0.1`: there are no Unix sockets, but for a stack that archives.
 //!
 //! Servers of a stack that is not detached end with it: when it is dropped, after a panic too, and when its process is
 //! killed. Their files are removed if they were temporary; what a killed process left is removed by the next test stack.
@@ -48,6 +50,7 @@ mod process;
 mod proxy;
 mod psql;
 mod redis;
+mod repository;
 mod scratch;
 mod spawn;
 mod stack;
@@ -61,4 +64,5 @@ pub use pgbouncer::{PgBouncer, PgBouncerConfig};
 pub use postgres::{PgNode, Rejoin};
 pub use proxy::Proxy;
 pub use redis::{RedisCluster, RedisNode, RedisSentinels, RedisServer, RedisTls};
+pub use repository::Repository;
 pub use stack::{Stack, StackConfig};

@@ -35,8 +35,11 @@ impl Nginx {
     fn start(upstreams: &[u16]) -> Self {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let path = dir.path().display();
-        let mut text =
-            fs::read_to_string(repository("deploy/machines/nginx/prepnexus.conf")).unwrap();
+        let read = |name: &str| {
+            let path = repository("deploy/machines/nginx").join(name);
+            fs::read_to_string(path).unwrap()
+        };
+        let mut text = read("prepnexus-upstream.conf") + &read("prepnexus.conf");
         for (number, upstream) in (8001..).zip(upstreams) {
             text = text.replace(
                 &format!("127.0.0.1:{number} "),

@@ -227,7 +227,7 @@ fn a_repository_that_has_another_key_or_no_room_fails_and_is_told() {
             key("the-right-one"),
             repository.0.display()
         );
-        crate::rig::give(&repository.0);
+        rig.give(&repository.0);
         rig.configure(&text);
         rig.must(&["init"]);
         fs::write(repository.0.join("ballast"), vec![0; 23 << 20]).unwrap();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use nix::unistd::geteuid;
 use prepnexus_testkit::commands;
 
-use crate::rig::{Ran, Rig, give};
+use crate::rig::{Ran, Rig};
 
 const DOCUMENT: &str = "DISASTER_RECOVERY.md";
 
@@ -209,7 +209,7 @@ async fn a_lost_machine() {
     // The server's configuration, which is put in place on the new machine.
     let machine = rig.path("machine");
     fs::create_dir(&machine).unwrap();
-    give(&machine);
+    rig.give(&machine);
     let settings = primary.data_dir().join("../stack.conf");
     fs::copy(settings, machine.join("stack.conf")).unwrap();
     primary.kill().unwrap();

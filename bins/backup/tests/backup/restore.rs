@@ -9,6 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use nix::unistd::geteuid;
+use prepnexus_storage::{Cluster, Deadline, Freshness};
 
 use crate::rig::{Ran, Rig};
 
@@ -134,6 +135,11 @@ async fn the_old_primary_is_closed_before_another_takes_its_place() {
     rig.must(&["init"]);
     rig.must(&["run", "--type", "full"]);
     let database = rig.db.database().to_owned();
+    // The service is connected, as its own role.
+    let service = Cluster::start(&rig.db.config()).unwrap();
+    let deadline = || Deadline::after(Duration::from_secs(10));
+    service.wait_for_primary(deadline()).await.unwrap();
+    service.read(Freshness::Primary, deadline()).await.unwrap();
     let into = rig.path("state/new");
     let place = into.display().to_string();
     let said = rig.must(&["restore", "--into", &place, "--as-primary"]);
@@ -147,6 +153,10 @@ async fn the_old_primary_is_closed_before_another_takes_its_place() {
         format!("{refused:?}").contains("not currently accepting connections"),
         "{refused:?}"
     );
+    let sessions = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'");
+    assert_eq!(rig.stack.primary().psql(&sessions).unwrap(), "0");
+    assert!(service.read(Freshness::Primary, deadline()).await.is_err());
+    service.close().await;
     // It is what a server is started on: it archives, and is not the one that was closed.
     let conf = fs::read_to_string(into.join("postgresql.auto.conf")).unwrap();
     assert!(

@@ -2,22 +2,20 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
-use nix::unistd::{User, geteuid};
-use prepnexus_devstack::{Stack, StackConfig};
+use prepnexus_devstack::{Repository, Stack, StackConfig};
 use prepnexus_testkit::TestDb;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// The parts are dropped in this order: the database while its server runs.
 pub(crate) struct Rig {
     pub(crate) db: TestDb,
     pub(crate) stack: Stack,
-    dir: TempDir,
+    repository: Repository,
 }
 
 impl Rig {
@@ -32,77 +30,33 @@ impl Rig {
     }
 
     pub(crate) async fn of(engine: &str, replicas: usize) -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("backup-")
-            .tempdir_in("/tmp");
-        let dir = dir.expect("there is a directory for temporary files");
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))
-            .expect("the directory is the test's");
-        for name in ["repository", "socket", "state", "lock", "spool"] {
-            let path = dir.path().join(name);
-            fs::create_dir(&path).expect("the directory is the test's");
-            give(&path);
-        }
-        let config = dir.path().join("pgbackrest.conf");
-        let archive = format!(
-            "pgbackrest --config={} --stanza=main archive-push %p",
-            config.display()
-        );
-        let setting = |name: &str, value: String| (name.to_owned(), value);
+        let repository = Repository::make().unwrap();
         let stack = Stack::start(StackConfig {
             replicas,
-            settings: vec![
-                setting("archive_mode", "on".into()),
-                setting("archive_command", archive),
-                setting("archive_timeout", "1".into()),
-                setting(
-                    "unix_socket_directories",
-                    dir.path().join("socket").display().to_string(),
-                ),
-            ],
+            settings: repository.settings(Duration::from_secs(1)),
             ..StackConfig::for_tests()
         });
-        let stack = stack.expect("the servers start");
-        for node in stack.nodes() {
-            let rules = node.data_dir().join("pg_hba.conf");
-            let text = fs::read_to_string(&rules).expect("the server has rules");
-            fs::write(&rules, format!("local all postgres trust\n{text}"))
-                .expect("root may write it");
-            node.psql("SELECT pg_reload_conf()")
-                .expect("the server answers");
-        }
-        let rig = Self {
+        let stack = stack.unwrap();
+        repository.configure(&stack, engine).unwrap();
+        Self {
             db: TestDb::on(&stack).await,
             stack,
-            dir,
-        };
-        rig.configure(engine);
-        rig
+            repository,
+        }
     }
 
-    /// Writes the engine's configuration.
+    /// Writes the engine's configuration anew.
     pub(crate) fn configure(&self, engine: &str) {
-        let (dir, primary) = (self.dir.path().display(), self.stack.primary());
-        let mut text = format!(
-            "[global]\nrepo1-path={dir}/repository\nrepo1-retention-full=2\nlock-path={dir}/lock\nspool-path={dir}/spool\n\
-             log-level-file=off\nlog-level-console=warn\nstart-fast=y\ncompress-type=zst\narchive-timeout=20\n{engine}\n[main]\n"
-        );
-        let nodes = self.stack.nodes().iter().filter(|node| node.is_running());
-        let primary_first = nodes.filter(|node| node.name() != primary.name());
-        for (index, node) in std::iter::once(primary).chain(primary_first).enumerate() {
-            let number = index + 1;
-            let (data, port) = (node.data_dir().display(), node.port());
-            text.push_str(&format!(
-                "pg{number}-path={data}\npg{number}-port={port}\npg{number}-socket-path={dir}/socket\npg{number}-user=postgres\n"
-            ));
-        }
-        let path = self.path("pgbackrest.conf");
-        fs::write(&path, text).expect("the directory is the test's");
-        give(&path);
+        self.repository.configure(&self.stack, engine).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.repository.path(name)
+    }
+
+    /// Gives a file to the servers' user.
+    pub(crate) fn give(&self, path: &Path) {
+        self.repository.give(path).unwrap();
     }
 
     /// The program, as whoever runs the test: root becomes the servers' user by itself.
@@ -117,7 +71,7 @@ impl Rig {
             .args(words)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("BACKUP_CONFIG", self.path("pgbackrest.conf"))
+            .env("BACKUP_CONFIG", self.repository.config())
             .env("BACKUP_STATE_DIR", self.path("state"))
             .env("BACKUP_FREE_MIB", "64")
             .env("DB_HOST", &config.nodes[0].host)
@@ -192,16 +146,5 @@ fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
         } else {
             found.push(path);
         }
-    }
-}
-
-/// Gives a file to the servers' user, where the test is root.
-pub(crate) fn give(path: &Path) {
-    if geteuid().is_root() {
-        let user = User::from_name("postgres")
-            .ok()
-            .flatten()
-            .expect("there is the servers' user");
-        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may give it");
     }
 }

@@ -12,6 +12,7 @@ mod pgbench;
 mod read;
 mod reference;
 mod report;
+mod restore;
 mod rig;
 mod users;
 
@@ -33,6 +34,7 @@ const BENCHMARKS: &[(&str, Benchmark)] = &[
     ("import", import::run),
     ("overload", overload::run),
     ("users", users::run),
+    ("restore", restore::run),
     ("report", document::run),
 ];
 

@@ -134,7 +134,7 @@ async fn scratch_databases_of_killed_runs_are_removed() {
 async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() {
     let db = TestDb::new().await;
     assert_eq!(
-        with(&db, &["baseline", "--version", "5"]).await.code,
+        with(&db, &["baseline", "--version", "6"]).await.code,
         1,
         "it has records"
     );
@@ -150,7 +150,7 @@ async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() 
         "{}",
         other.stdout
     );
-    let ran = with(&db, &["baseline", "--version", "5"]).await;
+    let ran = with(&db, &["baseline", "--version", "6"]).await;
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
         (0, "recorded as applied, up to 0006\n")
@@ -161,7 +161,7 @@ async fn a_database_of_another_tools_making_is_taken_over_once_it_is_the_same() 
 
     db.psql("DROP TABLE schema_migrations; CREATE TABLE by_hand ()")
         .await;
-    assert_eq!(with(&db, &["baseline", "--version", "5"]).await.code, 4);
-    let accepted = with(&db, &["baseline", "--version", "5", "--accept-differences"]).await;
+    assert_eq!(with(&db, &["baseline", "--version", "6"]).await.code, 4);
+    let accepted = with(&db, &["baseline", "--version", "6", "--accept-differences"]).await;
     assert_eq!(accepted.code, 0, "{}", accepted.stderr);
 }

@@ -28,20 +28,25 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(session: &Session) -> Result<Self> {
-        Self::with(session, false)
+        Self::with(session, false, Vec::new())
     }
 
     /// The same, whose commits are waited for on the disk.
     pub(super) fn durable(session: &Session) -> Result<Self> {
-        Self::with(session, true)
+        Self::with(session, true, Vec::new())
     }
 
-    fn with(session: &Session, durable: bool) -> Result<Self> {
+    /// The same, with further settings of the server.
+    pub(super) fn durable_with(session: &Session, settings: Vec<(String, String)>) -> Result<Self> {
+        Self::with(session, true, settings)
+    }
+
+    fn with(session: &Session, durable: bool, mut settings: Vec<(String, String)>) -> Result<Self> {
         note("building the release binaries");
         let binaries = Binaries::build(session)?;
         note("starting a database");
         // Long enough for `last_statement` to see all of a statement.
-        let settings = vec![("track_activity_query_size".into(), "16384".into())];
+        settings.push(("track_activity_query_size".into(), "16384".into()));
         let config = StackConfig {
             settings,
             redis: true,
