@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use jiff::SignedDuration;
-use prepnexus_backup::{Engine, Plan, Purpose, Scheduler, Target, inspect, restore};
+use prepnexus_backup::{Engine, Plan, Purpose, RestoreConfig, Scheduler, Target, inspect, restore};
 use prepnexus_domain::clock::SystemClock;
 use prepnexus_settings::{BackupSettings, SettingsError, or_exit};
 use prepnexus_storage::backups::{Action, Run};
@@ -151,14 +151,14 @@ async fn restore_to(
         (false, true) => Purpose::Primary,
         (false, false) => Purpose::Files,
     };
-    let restoring = restore(
-        &actions.engine,
-        &actions.config,
-        &args.into,
+    let wanted = RestoreConfig {
+        into: args.into.clone(),
         target,
         purpose,
-        settings.backup_limit,
-    );
+        limit: settings.backup_limit,
+        archive_limit: settings.backup_archive_limit,
+    };
+    let restoring = restore(&actions.engine, &actions.cluster, &actions.config, &wanted);
     let restored = restoring.await.context("nothing was restored")?;
     if args.json {
         println!("{:#}", json!(restored));

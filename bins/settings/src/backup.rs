@@ -110,7 +110,7 @@ pub struct BackupSettings {
     /// A last backup that is older is too old, and `backup status` fails.
     #[arg(long, env = "BACKUP_MAX_AGE", default_value = "26h", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub backup_max_age: Duration,
-    /// The longest that it may take, in a rehearsal, until what was just written is in the repository.
+    /// The longest that it may take, in a rehearsal or a restore, until what was just written is in the repository.
     #[arg(long, env = "BACKUP_ARCHIVE_LIMIT", default_value = "5m", value_name = "DURATION", value_parser = duration, hide_env_values = true, global = true)]
     pub backup_archive_limit: Duration,
     /// How many processors a rehearsal may use, with the least priority.

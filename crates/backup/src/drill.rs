@@ -18,21 +18,21 @@ use std::{
 
 use async_trait::async_trait;
 use nix::sys::statvfs::statvfs;
-use prepnexus_storage::{Cluster, ClusterConfig, Deadline, backups};
+use prepnexus_storage::{Cluster, ClusterConfig};
 use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::{
+    archive,
     copy::{Life, RestoredCopy},
-    engine::{Engine, Restore, Stanza, Target},
+    engine::{Engine, Restore, Target},
     error::Error,
     manifest::{self, Recorded},
     program,
     scratch::Scratch,
-    wal::{Lsn, Segment},
 };
 
-/// Between two looks at the repository, or at the room that is left.
+/// Between two looks at the room that is left.
 const PAUSE: Duration = Duration::from_millis(500);
 /// A schedulers' row that is older says nothing of what would be lost: no scheduler runs.
 const BEAT_AGE_SECONDS: f64 = 10.0;
@@ -159,14 +159,15 @@ impl Rehearsal<'_> {
         // What is archived is asked first: what arrives in between is not counted as saved.
         let stanza = self.engine.info().await?;
         let recorded = manifest::record(self.config, self.drill.limit).await?;
-        let archived = archived_until(&stanza, &recorded)?;
+        let archived = archive::until(&stanza, recorded.segment_bytes)?;
         let backup = stanza.latest_before(archived).ok_or_else(|| {
             Error::Wrong("the repository has no backup that can be recovered from".into())
         })?;
         self.check_room(backup.database_bytes)?;
         seconds.manifest = lap.seconds();
 
-        self.wait_archived(&recorded).await?;
+        let behind = archive::mark(self.cluster).await?;
+        archive::wait_for(self.engine, behind, self.drill.archive_limit).await?;
         seconds.archive = lap.seconds();
 
         let data = self.dir.join("data");
@@ -229,28 +230,6 @@ impl Rehearsal<'_> {
         Ok(())
     }
 
-    /// Waits until a server can recover to the recorded position with what is in the repository: it sees that it has
-    /// reached it by what comes behind.
-    async fn wait_archived(&self, recorded: &Recorded) -> Result<(), Error> {
-        let deadline = Deadline::after(Duration::from_secs(10));
-        let work = |tx| async move { backups::touch(&tx).await };
-        let touched = self.cluster.write("backups.touch", deadline, work).await;
-        let behind = touched.map_err(Error::database("writing to the primary"))?;
-        let behind: Lsn = behind.value.parse().map_err(|_| Error::Output {
-            program: "PostgreSQL".into(),
-            detail: "a position".into(),
-        })?;
-        let (started, limit) = (Instant::now(), self.drill.archive_limit);
-        while archived_until(&self.engine.info().await?, recorded)? < behind {
-            if started.elapsed() > limit {
-                let what = "the log to be archived (is archive_timeout set, and does archive_command work? `backup init` looks)".into();
-                return Err(Error::Late { what, limit });
-            }
-            sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-
     async fn compare(&self, copy: &RestoredCopy, recorded: &Recorded) -> Result<(), Error> {
         let connected = copy.connect().await?;
         let found = manifest::of_copy(&connected).await?;
@@ -289,15 +268,6 @@ impl Rehearsal<'_> {
             other => other,
         })
     }
-}
-
-/// The position up to which the repository has the log.
-fn archived_until(stanza: &Stanza, recorded: &Recorded) -> Result<Lsn, Error> {
-    let bytes = recorded.segment_bytes;
-    let last = stanza.archived.as_deref();
-    let segment = last.and_then(|name| Segment::parse(name, bytes));
-    let segment = segment.ok_or_else(|| Error::Wrong("nothing was archived yet".into()))?;
-    Ok(segment.end(bytes))
 }
 
 /// How much would have been lost at the recorded moment, in seconds, as the copy shows it that has all that was archived by then.

@@ -5,6 +5,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | `engine` | the engine behind a trait, and what it prints, read |
+//! | `archive` | how far the repository has the log |
+//! | `still` | a database held still, for the moment of a question |
 //! | `manifest` | what a database holds at one position of its log |
 //! | `copy` | a restored data directory with a server on it that harms nobody |
 //! | `drill` | the rehearsal: restore, recover, compare, measure |
@@ -29,6 +31,7 @@
 //! Deliberately absent: making backups, encryption, object stores, retention. Those are the engine's, and its own
 //! configuration says how.
 
+mod archive;
 mod copy;
 mod drill;
 mod engine;
@@ -41,16 +44,16 @@ mod program;
 mod restore;
 mod schedule;
 mod scratch;
+mod still;
 mod wal;
 
 pub use drill::{Drill, DrillConfig, Reads, Seconds, drill};
 pub use engine::{Backup, BackupKind, Engine, PgBackRest, Restore, Stanza, Target, Verification};
 pub use error::Error;
-pub use fence::{Fenced, fence};
 pub use init::{Finding, inspect};
 pub use journal::Journal;
 pub use manifest::{Content, Manifest};
-pub use restore::{Purpose, Restored, restore};
+pub use restore::{Purpose, RestoreConfig, Restored, restore};
 pub use schedule::{Due, InvalidSchedule, Plan, RETRY, Runner, Scheduler, TICK, run_id};
 pub use scratch::keep;
 pub use wal::Lsn;

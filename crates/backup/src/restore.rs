@@ -3,18 +3,25 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use prepnexus_storage::ClusterConfig;
+use jiff::SignedDuration;
+use prepnexus_storage::{Cluster, ClusterConfig, Freshness, ReadConn, backups};
 use serde::Serialize;
 
 use crate::{
+    archive,
     copy::{Life, RestoredCopy},
     engine::{Engine, Restore, Target},
     error::Error,
     fence::{Fenced, fence},
 };
+
+/// What was archived so long after a moment has something in it that was written after the moment: a segment is archived
+/// within a minute of its first record.
+const LONG_AGO: SignedDuration = SignedDuration::from_mins(2);
 
 /// What becomes of what is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,52 +52,124 @@ pub struct Restored {
     pub seconds: f64,
 }
 
-/// Restores into `into`, which is not there yet or is empty.
+/// What is to be restored, and for what.
+#[derive(Debug, Clone)]
+pub struct RestoreConfig {
+    /// Where to.
+    pub into: PathBuf,
+    /// How far.
+    pub target: Target,
+    /// For what.
+    pub purpose: Purpose,
+    /// The longest that recovering may take.
+    pub limit: Duration,
+    /// The longest until what is wanted is in the repository.
+    pub archive_limit: Duration,
+}
+
+/// Restores into a directory that is not there yet or is empty. Where the primary answers, it is waited until what is
+/// wanted is in the repository.
 ///
 /// # Errors
-/// [`Error::Refused`] where `into` holds anything, and where nothing of the target is in the repository.
+/// [`Error::Refused`] where the directory holds anything, and where nothing of the target is in the repository.
 pub async fn restore(
     engine: &dyn Engine,
+    cluster: &Cluster,
     config: &ClusterConfig,
-    into: &Path,
-    target: Target,
-    purpose: Purpose,
-    limit: Duration,
+    wanted: &RestoreConfig,
 ) -> Result<Restored, Error> {
+    let RestoreConfig {
+        into,
+        target,
+        purpose,
+        limit,
+        archive_limit,
+    } = wanted;
     let started = Instant::now();
     make_empty(into)?;
-    check_target(engine, target).await?;
-    let fenced = match purpose {
-        Purpose::Primary => Some(match fence(config).await? {
-            Fenced::Closed(node) => format!(
-                "{node} takes no connections to {} any more (ALTER DATABASE … ALLOW_CONNECTIONS true undoes that)",
-                config.database
-            ),
-            Fenced::NoPrimary => {
-                "no primary answers: see that the old one does not come back".to_owned()
-            }
-        }),
-        Purpose::Files | Purpose::Copy { .. } => None,
+    check_target(engine, *target).await?;
+    if *target != Target::End {
+        wait_until_archived(engine, cluster, *target, *archive_limit).await?;
+    }
+    let (fenced, target) = match purpose {
+        Purpose::Primary => close(engine, config, *target, *archive_limit).await?,
+        Purpose::Files | Purpose::Copy { .. } => (None, *target),
     };
     let request = Restore {
         into,
         backup: None,
         target,
-        archives: purpose == Purpose::Primary,
+        archives: *purpose == Purpose::Primary,
         cpus: 0,
     };
     engine.restore(&request).await?;
     let address = match purpose {
-        Purpose::Copy { port } => Some(start(into, port, config, limit).await?),
+        Purpose::Copy { port } => Some(start(into, *port, config, *limit).await?),
         Purpose::Files | Purpose::Primary => None,
     };
     Ok(Restored {
-        data: into.to_owned(),
+        data: into.clone(),
         target: target.to_string(),
         address,
         fenced,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Waits until what comes behind the target is in the repository, without which a server does not see that it has
+/// reached it: what was just written is archived within `archive_timeout`. Nothing where no primary answers.
+async fn wait_until_archived(
+    engine: &dyn Engine,
+    cluster: &Cluster,
+    target: Target,
+    limit: Duration,
+) -> Result<(), Error> {
+    if let Target::Time(time) = target {
+        let read = |conn: Arc<ReadConn>| async move { backups::overview(&conn, time).await };
+        let asked = cluster
+            .read_with(Freshness::Primary, cluster.deadline(), read)
+            .await;
+        let archived = asked.ok().and_then(|seen| seen.archiver.archived_at);
+        if archived.is_some_and(|archived| archived > time + LONG_AGO) {
+            return Ok(());
+        }
+    }
+    match archive::mark(cluster).await {
+        Ok(position) => archive::wait_for(engine, position, limit).await,
+        Err(error) => {
+            let error = error.chain();
+            tracing::info!(error, "the primary is not waited for");
+            Ok(())
+        }
+    }
+}
+
+/// Closes the old primary, and waits until all that was written to it is in the repository: what came of it, in words, and
+/// how far to recover, which is to where it was closed if nothing else is wanted.
+async fn close(
+    engine: &dyn Engine,
+    config: &ClusterConfig,
+    target: Target,
+    limit: Duration,
+) -> Result<(Option<String>, Target), Error> {
+    let (node, last, end) = match fence(config, limit).await? {
+        Fenced::Closed { node, last, end } => (node, last, end),
+        Fenced::NoPrimary => {
+            let said = "no primary answers: see that the old one does not come back";
+            return Ok((Some(said.into()), target));
+        }
+    };
+    let database = &config.database;
+    let closed = format!(
+        "{node} takes no connections to {database} any more (ALTER DATABASE … ALLOW_CONNECTIONS true undoes that)"
+    );
+    tracing::warn!("{closed}");
+    if target != Target::End {
+        return Ok((Some(closed), target));
+    }
+    archive::wait_for(engine, end, limit).await?;
+    let said = format!("{closed}; all that was written to it is restored");
+    Ok((Some(said), Target::Lsn(last.lsn)))
 }
 
 /// Starts a server on it that lives on; its address.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -30,17 +31,22 @@ fn ask(data: &Path, database: &str, sql: &str) -> String {
 }
 
 fn stop(data: &Path) {
+    pg_ctl(data, &["stop", "--mode=immediate"]);
+}
+
+fn pg_ctl(data: &Path, words: &[&str]) {
     let mut command = Command::new("setpriv");
     if geteuid().is_root() {
         command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
     }
     let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
     let pg_ctl = format!("/usr/lib/postgresql/{}/bin/pg_ctl", version.trim());
-    let ran = Ran::of(
-        command
-            .args(["--", &pg_ctl, "stop", "-m", "immediate", "-D"])
-            .arg(data),
-    );
+    command
+        .args(["--", &pg_ctl])
+        .args(words)
+        .arg("--pgdata")
+        .arg(data);
+    let ran = Ran::of(command.stdout(std::process::Stdio::null()));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
@@ -140,10 +146,17 @@ async fn the_old_primary_is_closed_before_another_takes_its_place() {
     let deadline = || Deadline::after(Duration::from_secs(10));
     service.wait_for_primary(deadline()).await.unwrap();
     service.read(Freshness::Primary, deadline()).await.unwrap();
+    rig.db
+        .psql("INSERT INTO tags (slug, name) VALUES ('last-word', 'Last word')")
+        .await;
     let into = rig.path("state/new");
     let place = into.display().to_string();
     let said = rig.must(&["restore", "--into", &place, "--as-primary"]);
     assert!(said.contains("takes no connections"), "{said}");
+    assert!(
+        said.contains("all that was written to it is restored"),
+        "{said}"
+    );
     let refused = rig
         .stack
         .primary()
@@ -163,6 +176,38 @@ async fn the_old_primary_is_closed_before_another_takes_its_place() {
         conf.contains("restore_command") && !conf.contains("archive_mode = 'off'"),
         "{conf}"
     );
+    let settings = rig.stack.primary().data_dir().join("../stack.conf");
+    fs::copy(settings, rig.path("state/stack.conf")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let options = format!("-p {port}");
+    let log = rig.path("state/log").display().to_string();
+    pg_ctl(
+        &into,
+        &["start", "--wait", "--log", &log, "--options", &options],
+    );
+    let mut command = Command::new("psql");
+    let last = "SELECT count(*) FROM tags WHERE slug = 'last-word'";
+    let port = port.to_string();
+    command.args([
+        "-XAtq",
+        "-h",
+        "127.0.0.1",
+        "-U",
+        "postgres",
+        "-d",
+        &database,
+        "-p",
+        &port,
+        "-c",
+        last,
+    ]);
+    let ran = Ran::of(&mut command);
+    assert_eq!(ran.stdout.trim(), "1", "{}", ran.stderr);
+    stop(&into);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,12 +55,15 @@ UPDATE backup_scheduler SET runner = NULL, lease_until = NULL WHERE runner = $1"
     Ok(())
 }
 
-/// Changes nothing, but leaves that in the log; the position behind it, as PostgreSQL writes it.
+/// Changes nothing, but leaves that in the log; the position behind it, as PostgreSQL writes it, and the size of the log's
+/// segments.
 ///
 /// # Errors
 /// As [`Tx::execute`].
-pub async fn touch(tx: &Tx) -> Result<String, Error> {
+pub async fn touch(tx: &Tx) -> Result<(String, i64), Error> {
     const SQL: &str = "-- backups.touch
-UPDATE backup_scheduler SET beat_at = beat_at RETURNING pg_current_wal_insert_lsn()::text AS lsn";
-    tx.query_one(SQL, &[]).await?.get("lsn")
+UPDATE backup_scheduler SET beat_at = beat_at
+RETURNING pg_current_wal_insert_lsn()::text AS lsn, pg_size_bytes(current_setting('wal_segment_size')) AS segment_bytes";
+    let row = tx.query_one(SQL, &[]).await?;
+    Ok((row.get("lsn")?, row.get("segment_bytes")?))
 }
