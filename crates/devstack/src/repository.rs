@@ -87,9 +87,13 @@ impl Repository {
         const LET_IN: &str = "local all postgres trust\n";
         let (dir, primary) = (self.dir.path().display(), stack.primary());
         let mut text = format!(
-            "[global]\nrepo1-path={dir}/repository\nrepo1-retention-full=2\nlock-path={dir}/lock\nspool-path={dir}/spool\n\
-             log-level-file=off\nlog-level-console=warn\nstart-fast=y\ncompress-type=zst\narchive-timeout=20\n{more}\n[main]\n"
+            "[global]\nrepo1-path={dir}/repository\nlock-path={dir}/lock\nspool-path={dir}/spool\n\
+             log-level-file=off\nlog-level-console=warn\nstart-fast=y\ncompress-type=zst\narchive-timeout=20\n{more}\n"
         );
+        if !more.contains("repo1-retention-full") {
+            text.push_str("repo1-retention-full=2\n");
+        }
+        text.push_str("[main]\n");
         let running = stack.nodes().iter().filter(|node| node.is_running());
         let others = running.filter(|node| node.name() != primary.name());
         for (number, node) in (1..).zip(std::iter::once(primary).chain(others)) {

@@ -90,3 +90,30 @@ async fn what_is_compared_is_exact_while_many_write() {
     let rows = rig.db.psql("SELECT count(*) > 1000 FROM ledger").await;
     assert_eq!(rows, "t", "there was something to compare");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_is_to_be_kept_is_removed_when_that_is_asked_for() {
+    let rig = Rig::start().await;
+    rig.must(&["init"]);
+    rig.must(&["run", "--type", "full"]);
+    rig.must(&["run", "--type", "full"]);
+    let labels = || {
+        let status = rig.json(&["status", "--json"]);
+        let backups = status["backups"].as_array().unwrap().clone();
+        let label = |backup: &Value| backup["label"].as_str().unwrap().to_owned();
+        backups.iter().map(label).collect::<Vec<_>>()
+    };
+    let both = labels();
+    assert_eq!(both.len(), 2);
+    rig.must(&["expire"]);
+    assert_eq!(labels(), both, "two are kept");
+    rig.configure("repo1-retention-full=1");
+    let said = rig.must(&["expire", "--dry-run"]);
+    assert!(
+        said.contains(&both[0]) && !said.contains(&both[1]),
+        "{said}"
+    );
+    assert_eq!(labels(), both, "nothing is removed yet");
+    rig.must(&["expire"]);
+    assert_eq!(labels(), both[1..]);
+}

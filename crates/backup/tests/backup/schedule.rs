@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use prepnexus_backup::{Journal, Plan, Runner, Scheduler, run_id};
 use prepnexus_domain::Clock;
 use prepnexus_storage::{
-    Cluster, Deadline,
-    backups::{Action, Run},
+    Cluster, Deadline, Freshness, ReadConn,
+    backups::{self, Action, Concern, Run},
 };
 use prepnexus_testkit::TestDb;
 use tempfile::TempDir;
@@ -148,7 +148,17 @@ impl Many {
         while self.clock.now() < end {
             self.clock.advance(step);
             self.tick().await;
+            assert_eq!(self.concerns().await, [], "at {}", self.clock.now());
         }
+    }
+
+    /// What somebody would be told of.
+    async fn concerns(&self) -> Vec<Concern> {
+        let now = self.clock.now();
+        let read = |conn: Arc<ReadConn>| async move { backups::overview(&conn, now).await };
+        let (cluster, deadline) = (&self.clusters[0], self.clusters[0].deadline());
+        let seen = cluster.read_with(Freshness::Primary, deadline, read).await;
+        seen.unwrap().concerns(now)
     }
 
     fn taken(&self) -> Vec<(Action, Timestamp)> {
@@ -172,7 +182,7 @@ fn count(runs: &[(Action, Timestamp)]) -> BTreeMap<&'static str, usize> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_keep_a_week_each_slot_once() {
+async fn three_keep_a_week_each_slot_once_and_nothing_is_to_be_told() {
     let many = Many::start().await;
     many.tick().await;
     // What was never done: the full backup stands for the others.
@@ -210,6 +220,12 @@ async fn what_an_outage_missed_is_made_up_for_once() {
     many.taken();
     // Nobody lives from 00:30 on Sunday until Tuesday, 10:30.
     many.clock.advance(SignedDuration::from_hours(58));
+    let told = [
+        Concern::BackupTooOld,
+        Concern::DrillTooOld,
+        Concern::SchedulerGone,
+    ];
+    assert_eq!(many.concerns().await, told);
     many.tick().await;
     let made_up = many.taken();
     assert_eq!(count(&made_up), [("drill", 1), ("full", 1)].into());
