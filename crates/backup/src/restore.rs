@@ -88,7 +88,8 @@ pub async fn restore(
     let started = Instant::now();
     make_empty(into)?;
     check_target(engine, *target).await?;
-    if *target != Target::End {
+    let is_tried = matches!(purpose, Purpose::Copy { .. });
+    if *target != Target::End && !is_tried {
         wait_until_archived(engine, cluster, *target, *archive_limit).await?;
     }
     let (fenced, target) = match purpose {
@@ -104,7 +105,20 @@ pub async fn restore(
     };
     engine.restore(&request).await?;
     let address = match purpose {
-        Purpose::Copy { port } => Some(start(into, *port, config, *limit).await?),
+        Purpose::Copy { port } => {
+            let mut copy = make_copy(into, *port, config)?;
+            if let Err(error @ Error::Wrong(_)) = copy.recover(*limit).await {
+                // Most often: what comes behind the target was not archived yet.
+                tracing::info!(
+                    error = error.chain(),
+                    "trying once more, when more is archived"
+                );
+                copy.stop().await?;
+                wait_until_archived(engine, cluster, target, *archive_limit).await?;
+                copy.recover(*limit).await?;
+            }
+            Some(copy.config().nodes[0].to_string())
+        }
         Purpose::Files | Purpose::Primary => None,
     };
     Ok(Restored {
@@ -172,18 +186,15 @@ async fn close(
     Ok((Some(said), Target::Lsn(last.lsn)))
 }
 
-/// Starts a server on it that lives on; its address.
-async fn start(
+/// What was restored, as a server that lives on.
+fn make_copy(
     data: &Path,
     port: Option<u16>,
     config: &ClusterConfig,
-    limit: Duration,
-) -> Result<String, Error> {
+) -> Result<RestoredCopy, Error> {
     let beside = data.join("prepnexus");
     fs::create_dir(&beside).map_err(Error::file("making", &beside))?;
-    let mut copy = RestoredCopy::new(data, &beside, port, Life::OnItsOwn, config)?;
-    copy.recover(limit).await?;
-    Ok(copy.config().nodes[0].to_string())
+    RestoredCopy::new(data, &beside, port, Life::OnItsOwn, config)
 }
 
 /// Makes the directory, or sees that it is empty: whatever is in one stays there.
