@@ -89,6 +89,9 @@ impl Journal {
     /// [`Error::File`], [`Error::Database`].
     pub async fn enter(&self, cluster: &Cluster) -> Result<u64, Error> {
         let runs = self.last()?;
+        if runs.is_empty() {
+            return Ok(0);
+        }
         let work = |tx| {
             let runs = &runs;
             async move { backups::insert(&tx, runs).await }

@@ -120,8 +120,11 @@ impl<R: Runner> Scheduler<R> {
             None => tracing::info!(action, label = run.label, "done"),
             Some(error) => tracing::error!(action, error, "failed"),
         }
-        self.journal.append(&run)?;
-        self.end_turn().await?;
+        // One place that has it is enough for it not to be run again.
+        if let Err(error) = self.journal.append(&run) {
+            tracing::error!(error = error.chain(), "recorded in the database alone");
+        }
+        self.end_turn(&run).await?;
         Ok(Some(run))
     }
 
@@ -208,9 +211,8 @@ impl<R: Runner> Scheduler<R> {
     }
 
     /// Records what was done, and gives the turn away, in one transaction: nobody sees one without the other.
-    async fn end_turn(&self) -> Result<(), Error> {
-        let (runs, name) = (self.journal.last()?, self.name.as_str());
-        let runs = &runs;
+    async fn end_turn(&self, run: &Run) -> Result<(), Error> {
+        let (runs, name) = (std::slice::from_ref(run), self.name.as_str());
         let work = |tx| async move {
             backups::insert(&tx, runs).await?;
             backups::end_turn(&tx, name).await

@@ -9,12 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::unistd::geteuid;
 use tokio::runtime::Runtime;
 
 use crate::{
     alerts::firing,
-    rig::{Ran, Rig},
+    rig::{Ran, Rig, as_servers_user, postgres_programs},
 };
 
 fn runtime() -> Runtime {
@@ -269,21 +268,7 @@ fn size(path: &Path) -> u64 {
 
 /// Has all checksums of a stopped server made anew, or taken away.
 fn checksums(data: &Path, what: &str) {
-    let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
-    let program = format!("/usr/lib/postgresql/{}/bin/pg_checksums", version.trim());
-    let mut command = Command::new("setpriv");
-    if geteuid().is_root() {
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-    }
-    command
-        .arg("--")
-        .arg(program)
-        .args([what, "--no-sync", "--pgdata"])
-        .arg(data);
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let mut command = as_servers_user(postgres_programs().join("pg_checksums"));
+    let ran = Ran::of(command.args([what, "--no-sync", "--pgdata"]).arg(data));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }

@@ -9,10 +9,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use nix::unistd::geteuid;
 use prepnexus_testkit::commands;
 
-use crate::rig::{Ran, Rig};
+use crate::rig::{Ran, Rig, as_servers_user, postgres_programs};
 
 const DOCUMENT: &str = "DISASTER_RECOVERY.md";
 
@@ -27,18 +26,8 @@ fn follow(rig: &Rig, section: &str, variables: &[(&str, String)]) -> String {
     let postgres = postgres_programs();
     let owner = rig.db.owner_config();
     let password = owner.password.as_ref().unwrap().expose().to_owned();
-    let mut command = Command::new("setpriv");
-    if geteuid().is_root() {
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-    }
-    command.args([
-        "--",
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        &commands(DOCUMENT, section),
-    ]);
+    let mut command = as_servers_user("bash");
+    command.args(["-euo", "pipefail", "-c", &commands(DOCUMENT, section)]);
     let like = rig.command(&[]);
     command.env_clear().current_dir(rig.path("state"));
     let given = like
@@ -68,13 +57,6 @@ fn follow(rig: &Rig, section: &str, variables: &[(&str, String)]) -> String {
     ran.stdout
 }
 
-/// Those of the newest version, which the stack's servers are.
-fn postgres_programs() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
-    let majors = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    PathBuf::from(format!("/usr/lib/postgresql/{}/bin", majors.max().unwrap()))
-}
-
 fn free_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port().to_string()
@@ -85,17 +67,9 @@ struct Server(PathBuf);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let mut command = Command::new("setpriv");
-        if geteuid().is_root() {
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-        }
-        let pg_ctl = postgres_programs().join("pg_ctl");
-        command
-            .arg("--")
-            .arg(pg_ctl)
-            .args(["stop", "-m", "immediate", "-D"])
-            .arg(&self.0);
-        let _ended = command.output();
+        let mut command = as_servers_user(postgres_programs().join("pg_ctl"));
+        let command = command.args(["stop", "--mode=immediate", "--pgdata"]);
+        let _ended = command.arg(&self.0).output();
     }
 }
 

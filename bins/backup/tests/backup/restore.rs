@@ -4,26 +4,22 @@ use std::{
     fs,
     net::TcpListener,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use nix::unistd::geteuid;
 use prepnexus_storage::{Cluster, Deadline, Freshness};
 
-use crate::rig::{Ran, Rig};
+use crate::rig::{Ran, Rig, as_servers_user, postgres_programs};
 
 /// Asks the copy, as a superuser by its socket.
 fn ask(data: &Path, database: &str, sql: &str) -> String {
-    let mut command = Command::new("setpriv");
-    if geteuid().is_root() {
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-    }
     let pid_file = fs::read_to_string(data.join("postmaster.pid")).expect("a server runs on it");
-    let port = pid_file.lines().nth(3).expect("its port").to_owned();
+    let port = pid_file.lines().nth(3).expect("its port");
+    let mut command = as_servers_user("psql");
     command.args([
-        "--", "psql", "-XAtq", "-U", "postgres", "-d", database, "-p", &port, "-c", sql, "-h",
+        "-XAtq", "-U", "postgres", "-d", database, "-p", port, "-c", sql, "-h",
     ]);
     let ran = Ran::of(command.arg(data.join("prepnexus")));
     assert_eq!(ran.code, Some(0), "{sql}: {}", ran.stderr);
@@ -35,18 +31,9 @@ fn stop(data: &Path) {
 }
 
 fn pg_ctl(data: &Path, words: &[&str]) {
-    let mut command = Command::new("setpriv");
-    if geteuid().is_root() {
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-    }
-    let version = fs::read_to_string(data.join("PG_VERSION")).unwrap();
-    let pg_ctl = format!("/usr/lib/postgresql/{}/bin/pg_ctl", version.trim());
-    command
-        .args(["--", &pg_ctl])
-        .args(words)
-        .arg("--pgdata")
-        .arg(data);
-    let ran = Ran::of(command.stdout(std::process::Stdio::null()));
+    let mut command = as_servers_user(postgres_programs().join("pg_ctl"));
+    command.args(words).arg("--pgdata").arg(data);
+    let ran = Ran::of(command.stdout(Stdio::null()));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 

@@ -1,12 +1,14 @@
 //! A server that archives, a repository for it, and the program with the settings for both.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
+use nix::unistd::geteuid;
 use prepnexus_devstack::{Repository, Stack, StackConfig};
 use prepnexus_testkit::TestDb;
 use serde_json::Value;
@@ -147,4 +149,21 @@ fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// A program run as the servers' user.
+pub(crate) fn as_servers_user(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    if geteuid().is_root() {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    command.arg("--").arg(program);
+    command
+}
+
+/// Where the programs of the newest PostgreSQL are, which the stack's servers are of.
+pub(crate) fn postgres_programs() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
+    let majors = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    PathBuf::from(format!("/usr/lib/postgresql/{}/bin", majors.max().unwrap()))
 }

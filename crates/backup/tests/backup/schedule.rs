@@ -266,6 +266,29 @@ async fn a_database_that_was_restored_is_told_what_it_has_forgotten() {
     many.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_file_does_not_take_is_not_run_again() {
+    let many = Many::start().await;
+    let runner = Counting {
+        name: "full-4",
+        clock: many.clock.clone(),
+        runs: Arc::clone(&many.runs),
+        fails: Arc::clone(&many.fails),
+    };
+    let cluster = many.clusters[0].clone();
+    let plan = Plan::new(&PLAN, SignedDuration::ZERO, "main").unwrap();
+    // Nothing can be made there.
+    let journal = Journal::new("/proc/nowhere/runs");
+    let clock = Arc::new(many.clock.clone());
+    let scheduler = Scheduler::new(cluster, plan, "full-4".into(), clock, journal, runner);
+    for _ in 0..4 {
+        scheduler.tick().await.unwrap();
+    }
+    assert_eq!(count(&many.taken()), [("drill", 1), ("full", 1)].into());
+    assert_eq!(many.db.psql("SELECT count(*) FROM backup_runs").await, "2");
+    many.stop().await;
+}
+
 /// Never ends by itself.
 struct Endless(Arc<Notify>);
 
