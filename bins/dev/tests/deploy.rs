@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod deploy {
+    mod bindings;
     mod kubernetes;
     mod lint;
     mod package;
