@@ -149,12 +149,7 @@ impl Outage<'_> {
     }
 
     fn judge<'s>(&self, fault: &Fault, seen: &'s Seen) -> Vec<Measure> {
-        // A frozen server is found out by a probe that is not answered: an interval of 500 ms and a timeout of 500 ms, when
-        // the probes' phase is the worst one. In the quick form, of a debug build, what is due at the end of that second
-        // comes some tens of milliseconds later.
-        let found_out = self.setting.seconds(1.0, 1.5).as_micros();
-        let found_out = u64::try_from(found_out).unwrap_or(SECOND_US);
-        let away = seen.gone_us + found_out..seen.returning_us;
+        let away = seen.gone_us + SECOND_US..seen.returning_us;
         let during = |visits: &'s [Visit]| -> Vec<&'s Visit> {
             let visits = visits.iter();
             visits
