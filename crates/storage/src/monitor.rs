@@ -176,12 +176,22 @@ impl Monitor {
                 renewed = finish(&mut post.renewal), if is_renewing => post.renew(renewed)?,
                 () = sleep_until(tick.into()) => {
                     if post.stall.is_new(node.users(), node.load.answered()) {
+                        self.look_at_others(index);
                         return Ok(());
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// What has taken one node may have taken the others, whom nobody asks anything just now: they would be found out by
+    /// their own next probe alone, when readers already wait for them.
+    fn look_at_others(&self, index: usize) {
+        let others = self.nodes.iter().enumerate();
+        for (_, node) in others.filter(|(other, _)| *other != index) {
+            node.look_now.notify_one();
+        }
     }
 
     /// Asks the node where it is until nobody waits for that, a probe is due, or there is reason to probe.
