@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -32,12 +32,6 @@ impl Journal {
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
-    }
-
-    /// Where it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 
     /// Writes a run behind the others, and waits for the disk.

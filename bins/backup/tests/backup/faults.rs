@@ -5,10 +5,10 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use prepnexus_testkit::wait_until;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -52,11 +52,8 @@ fn fails(rig: &Rig, words: &[&str], saying: &str) {
 
 /// Waits until the server says so, which it is asked again and again.
 fn eventually(rig: &Rig, runtime: &Runtime, sql: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while runtime.block_on(rig.db.psql(sql)) != "t" {
-        assert!(Instant::now() < deadline, "never: {sql}");
-        sleep(Duration::from_millis(50));
-    }
+    let holds = async || rig.db.psql(sql).await == "t";
+    runtime.block_on(wait_until(sql, Duration::from_secs(30), holds));
 }
 
 #[test]

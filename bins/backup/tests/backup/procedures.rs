@@ -4,16 +4,17 @@ use std::{
     fs,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use prepnexus_testkit::commands;
+use prepnexus_testkit::{commands, wait_until};
 
 use crate::rig::{Ran, Rig, as_servers_user, postgres_programs};
 
 const DOCUMENT: &str = "DISASTER_RECOVERY.md";
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the commands of a section as the servers' user; what they print.
 fn follow(rig: &Rig, section: &str, variables: &[(&str, String)]) -> String {
@@ -91,9 +92,8 @@ async fn backed_up() -> Rig {
 /// A moment that can be recovered to: the engine wants a backup of an earlier second.
 async fn moment(rig: &Rig) -> Timestamp {
     let passed = "SELECT extract(epoch FROM clock_timestamp())::bigint > max(extract(epoch FROM ended_at))::bigint + 1 FROM backup_runs";
-    while rig.db.psql(passed).await != "t" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let has_passed = async || rig.db.psql(passed).await == "t";
+    wait_until("the next second", PATIENCE, has_passed).await;
     rig.db
         .psql("SELECT clock_timestamp()")
         .await
@@ -141,9 +141,8 @@ async fn a_lost_primary() {
         });
     let mut keeping = keeping.spawn().unwrap();
     let beats = "SELECT beat_at > min(ended_at) + '4 s'::interval FROM backup_scheduler, backup_runs GROUP BY beat_at";
-    while rig.db.psql(beats).await != "t" {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let beats = async || rig.db.psql(beats).await == "t";
+    wait_until("some heartbeats", PATIENCE, beats).await;
     let primary = rig.stack.primary();
     let killed: Timestamp = rig
         .db
@@ -197,7 +196,7 @@ async fn a_lost_machine() {
     ];
     let said = follow(&rig, "A lost machine", &variables);
     assert!(said.contains("full  ended"), "{said}");
-    assert_eq!(ask(&rig, &port, "SELECT count(*) FROM posts"), "200");
+    assert_eq!(rig.ask_at(&port, "SELECT count(*) FROM posts"), "200");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,27 +247,6 @@ async fn a_corrupted_page() {
             .await,
         "1"
     );
-}
-
-fn ask(rig: &Rig, port: &str, sql: &str) -> String {
-    let mut command = Command::new("psql");
-    let database = rig.db.database();
-    command.args([
-        "-XAtq",
-        "-h",
-        "127.0.0.1",
-        "-U",
-        "postgres",
-        "-d",
-        database,
-        "-p",
-        port,
-        "-c",
-        sql,
-    ]);
-    let ran = Ran::of(&mut command);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    ran.stdout.trim_end().to_owned()
 }
 
 /// Each section that has commands is followed by a test.

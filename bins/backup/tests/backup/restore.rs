@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -176,24 +176,8 @@ async fn the_old_primary_is_closed_before_another_takes_its_place() {
         &into,
         &["start", "--wait", "--log", &log, "--options", &options],
     );
-    let mut command = Command::new("psql");
     let last = "SELECT count(*) FROM tags WHERE slug = 'last-word'";
-    let port = port.to_string();
-    command.args([
-        "-XAtq",
-        "-h",
-        "127.0.0.1",
-        "-U",
-        "postgres",
-        "-d",
-        &database,
-        "-p",
-        &port,
-        "-c",
-        last,
-    ]);
-    let ran = Ran::of(&mut command);
-    assert_eq!(ran.stdout.trim(), "1", "{}", ran.stderr);
+    assert_eq!(rig.ask_at(&port.to_string(), last), "1");
     stop(&into);
 }
 

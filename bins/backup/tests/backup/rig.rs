@@ -102,6 +102,15 @@ impl Rig {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// Asks another server than the stack's for the same database, as a superuser.
+    pub(crate) fn ask_at(&self, port: &str, sql: &str) -> String {
+        let mut command = Command::new("psql");
+        command.args(["-XAtq", "-h", "127.0.0.1", "-U", "postgres", "-p", port]);
+        let ran = Ran::of(command.args(["-d", self.db.database(), "-c", sql]));
+        assert_eq!(ran.code, Some(0), "{sql}: {}", ran.stderr);
+        ran.stdout.trim_end().to_owned()
+    }
+
     /// Started, and left to itself.
     pub(crate) fn spawn(&self, words: &[&str]) -> Child {
         let mut command = self.command(words);

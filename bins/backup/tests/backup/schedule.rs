@@ -1,14 +1,13 @@
 //! Three programs that keep one schedule.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+
+use prepnexus_testkit::wait_until;
 
 use crate::rig::Rig;
 
@@ -17,12 +16,14 @@ async fn of_three_programs_one_makes_the_first_backup_and_rehearses_it() {
     let rig = Rig::start().await;
     rig.must(&["init"]);
     let mut programs: Vec<_> = (0..3).map(|_| rig.spawn(&["schedule"])).collect();
-    let deadline = Instant::now() + Duration::from_secs(60);
     let done = "SELECT string_agg(action, ' ' ORDER BY started_at) FROM backup_runs";
-    while rig.db.psql(done).await != "full verify drill" {
-        assert!(Instant::now() < deadline, "{}", rig.db.psql(done).await);
-        sleep(Duration::from_millis(100));
-    }
+    let is_done = async || rig.db.psql(done).await == "full verify drill";
+    wait_until(
+        "a backup, a check and a rehearsal",
+        Duration::from_secs(60),
+        is_done,
+    )
+    .await;
     let errors = "SELECT string_agg(error, '; ') FROM backup_runs";
     assert_eq!(rig.db.psql(errors).await, "");
     // A schedule is kept, and so it is known what would have been lost.
