@@ -19,11 +19,13 @@
 
 mod database;
 mod document;
+mod packages;
 mod shared;
 mod template;
 mod wait;
 
 pub use database::TestDb;
 pub use document::commands;
+pub use packages::{node, python};
 pub use shared::{redis_prefix, stack};
 pub use wait::wait_until;

@@ -12,7 +12,7 @@ use std::{
 
 use prepnexus_devstack::{Stack, StackConfig};
 use prepnexus_domain::{Clock, SystemClock};
-use prepnexus_testkit::TestDb;
+use prepnexus_testkit::{TestDb, node};
 use serde_json::Value;
 
 use crate::{
@@ -28,25 +28,11 @@ struct Browser {
 }
 
 impl Browser {
-    /// Begins the script of that name, with what it needs from npm under `target/browser`.
+    /// Begins the script of that name, with what it needs from npm.
     fn start(script: &str, url: &str, key: &str) -> Self {
-        let home = repository("target/browser");
-        fs::create_dir_all(&home).unwrap();
-        for file in ["package.json", script] {
-            let source = repository("bins/api/tests/browser").join(file);
-            fs::copy(source, home.join(file)).unwrap();
-        }
-        let mut npm = Command::new("npm");
-        npm.current_dir(&home).args([
-            "install",
-            "--no-audit",
-            "--no-fund",
-            "--no-package-lock",
-            "--ignore-scripts",
-        ]);
-        let installed = npm.output().unwrap();
-        let text = String::from_utf8_lossy(&installed.stderr).into_owned();
-        assert!(installed.status.success(), "{text}");
+        let home = node("bins/api/tests/browser/package.json");
+        let source = repository("bins/api/tests/browser").join(script);
+        fs::copy(source, home.join(script)).unwrap();
         let mut child = Command::new("node")
             .current_dir(&home)
             .arg(script)
