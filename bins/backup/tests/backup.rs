@@ -10,6 +10,8 @@ mod drill;
 mod faults;
 #[path = "backup/killed.rs"]
 mod killed;
+#[path = "backup/object_store.rs"]
+mod object_store;
 #[path = "backup/procedures.rs"]
 mod procedures;
 #[path = "backup/restore.rs"]

@@ -118,11 +118,9 @@ impl Rig {
         command.spawn().expect("the program starts")
     }
 
-    /// The files below a directory of the test, deepest last.
+    /// The files below a directory of the test.
     pub(crate) fn files(&self, below: &str) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        walk(&self.path(below), &mut found);
-        found
+        files_below(&self.path(below))
     }
 }
 
@@ -149,15 +147,17 @@ impl Ran {
     }
 }
 
-fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
+/// The files below a directory.
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let below = |path: PathBuf| {
         if path.is_dir() {
-            walk(&path, found);
+            files_below(&path)
         } else {
-            found.push(path);
+            vec![path]
         }
-    }
+    };
+    entries.flat_map(|entry| below(entry.path())).collect()
 }
 
 /// A program run as the servers' user.
