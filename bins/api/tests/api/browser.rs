@@ -20,6 +20,15 @@ use crate::{
     prometheus::repository,
 };
 
+/// Of last night: a backup, its check and its rehearsal.
+const BACKUPS: &str = "
+    INSERT INTO backup_runs (id, action, label, runner, started_at, ended_at, recovery_point_seconds, recovery_time_seconds)
+    SELECT action, action, label, 'backup-1', now() - ago, now() - ago + took, lost, restored
+    FROM (VALUES ('full', '20260103-010000F', '9 h'::interval, '13 s'::interval, NULL, NULL),
+                 ('verify', NULL, '6 h', '4 s', NULL, NULL),
+                 ('drill', NULL, '5 h', '21 s', 1.6::float8, 5.8::float8)) AS runs (action, label, ago, took, lost, restored);
+    UPDATE backup_scheduler SET beat_at = now(), runner = 'backup-1'";
+
 /// A script in a browser, and what it says.
 struct Browser {
     child: Child,
@@ -115,7 +124,9 @@ fn the_page_shows_a_failover_as_it_happens_and_everybody_can_use_it() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let db = runtime.unwrap().block_on(TestDb::on(&stack));
+    let runtime = runtime.unwrap();
+    let db = runtime.block_on(TestDb::on(&stack));
+    runtime.block_on(db.psql(BACKUPS));
     let (primary, replica) = (stack.primary(), stack.replica(0));
     let mut command = api(&db);
     command

@@ -266,9 +266,10 @@ function showBackups(backups) {
   });
   if (backups.status === "unknown") return;
   const { last_backup: last, scheduler_age_seconds: beat, archive_age_seconds: archived } = backups;
-  const label = last ? `Last backup ${last.label} (${last.action}, ${span(last.seconds)}). ` : "";
+  const name = last?.label == null ? "" : ` ${last.label}`;
+  const label = last ? `Last backup${name} (${last.action}, ${span(last.seconds)}). ` : "";
   const scheduler = beat == null ? "No schedule is kept. " : `The schedule was last kept ${span(beat)} ago. `;
-  say($("backups-says"), `${label}${scheduler}Log archived ${archived == null ? "never" : `${span(archived)} ago`}, as of ${time(backups.looked_at)}.`);
+  say($("backups-says"), `${label}${scheduler}${archived == null ? "No log was archived yet" : `Log archived ${span(archived)} ago`}, as of ${time(backups.looked_at)}.`);
 }
 
 function show(picture) {
