@@ -1,7 +1,7 @@
 //! What `./dev bench read` compares the service with: the least code that does the same.
 //!
 //! `/memory/post` and `/memory/list` send fixed bytes, headers and body; on another port they do so behind the service's own
-//! middleware. `/redis/post/{id}` sends what one GET of Redis gives. `/bare/post/{slug}` and `/bare/list` run the
+//! middleware, where all that the service answers is as well. `/redis/post/{id}` sends what one GET of Redis gives. `/bare/post/{slug}` and `/bare/list` run the
 //! service's own statements on a bare deadpool pool and serialize the rows. Reads from standard
 //! input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
 
@@ -32,8 +32,10 @@ use tokio_postgres::{NoTls, Row};
 #[derive(Deserialize)]
 struct Setup {
     port: u16,
-    /// For the same fixed bytes, behind the service's own middleware.
+    /// For the same fixed bytes, behind the service's own middleware; and for all of the service's routes.
     service_port: u16,
+    /// Whether there is a recorder for that service's metrics: without one, to count costs next to nothing.
+    counts: bool,
     redis_port: u16,
     db_port: u16,
     user: String,
@@ -228,7 +230,9 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
         ..ClusterConfig::default()
     })?;
     let instruments = Instruments::default();
-    metrics::set_global_recorder(instruments.recorder)?;
+    if setup.counts {
+        metrics::set_global_recorder(instruments.recorder)?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let config = WebConfig {
         port: setup.service_port,

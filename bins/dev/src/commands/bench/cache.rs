@@ -1,5 +1,6 @@
 //! `./dev bench cache`: what an answer from memory costs, beside a handler that sends the same bytes; one from Redis, beside a
-//! handler that asks Redis once; and a write that records what it changes, beside one that does not.
+//! handler that asks Redis once; what it costs to count all that; and a write that records what it changes, beside one that
+//! does not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,12 +65,19 @@ pub(super) fn run(session: &Session) -> Result<()> {
         body["body"].as_str().context("no body")?,
     ])?;
     let setup = json!({
-        "port": free_port()?, "service_port": service_port, "redis_port": redis_port,
+        "port": free_port()?, "service_port": service_port, "counts": true, "redis_port": redis_port,
         "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
         "post_sql": "", "list_sql": "", "post": body, "list": fixed(&list)?,
     });
     let (bare, bare_base) = reference(session, &setup)?;
+    // The same program, without a recorder for its metrics.
+    let (mut setup, uncounted_port) = (setup, free_port()?);
+    setup["port"] = json!(free_port()?);
+    setup["service_port"] = json!(uncounted_port);
+    setup["counts"] = json!(false);
+    let (uncounted, _) = reference(session, &setup)?;
+    let uncounted_base = format!("http://127.0.0.1:{uncounted_port}");
     let service_base = format!("http://127.0.0.1:{service_port}");
     // Whatever it is given weighs more than it may keep: each answer is Redis's.
     rig.env.set("REDIS_HOST", "127.0.0.1");
@@ -90,7 +98,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
         pid,
         compared_with,
     };
-    let (api, bare) = (api.id(), bare.id());
+    let (api, bare, uncounted) = (api.id(), bare.id(), uncounted.id());
     let plain = Vec::new;
     let targets = [
         target(
@@ -149,6 +157,20 @@ pub(super) fn run(session: &Session) -> Result<()> {
             forgetful.id(),
             any(&of_api),
             Some((7, Some(1.15))),
+        ),
+        target(
+            "post: from memory, nothing counted",
+            format!("{uncounted_base}/api/v1/posts/slug/{slug}"),
+            uncounted,
+            plain(),
+            None,
+        ),
+        target(
+            "post: from memory, all counted",
+            format!("{service_base}/api/v1/posts/slug/{slug}"),
+            bare,
+            plain(),
+            Some((9, Some(1.03))),
         ),
     ];
     let mut turns = targets.each_ref().map(|_| Vec::new());

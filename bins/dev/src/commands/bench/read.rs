@@ -42,7 +42,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
     let post_sql = rig.last_statement("posts.find_by_slug")?;
 
     let setup = json!({
-        "port": free_port()?, "service_port": free_port()?, "redis_port": rig.stack.redis().port(),
+        "port": free_port()?, "service_port": free_port()?, "counts": true, "redis_port": rig.stack.redis().port(),
         "db_port": rig.stack.primary().port(), "user": rig.setting("DB_USER")?,
         "password": rig.setting("DB_PASSWORD")?, "database": rig.setting("DB_NAME")?,
         "post_sql": post_sql, "list_sql": list_sql, "post": post, "list": list,
