@@ -31,6 +31,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bb8::QueueStrategy;
 use bb8_redis::redis::{Cmd, FromRedisValue, cmd};
 use bytes::Bytes;
 use prepnexus_health::{BreakerState, SharedBreaker};
@@ -79,6 +80,9 @@ impl RedisPool {
             .min_idle(config.pool_size)
             .test_on_check_out(false)
             .connection_timeout(config.checkout_timeout)
+            // One connection while it does well: what is sent at the same time then goes in one packet. The others are at
+            // hand when it breaks.
+            .queue_strategy(QueueStrategy::Lifo)
             // Without lifetimes there is no reaper: bb8 then runs no task of its own for long.
             .max_lifetime(None)
             .idle_timeout(None)
