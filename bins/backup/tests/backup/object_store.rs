@@ -218,6 +218,10 @@ async fn a_store_that_is_away_or_another_is_told_of_and_nothing_is_lost() {
         "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver",
     );
     wait_until("a failure of the archiver", Duration::from_secs(60), failed).await;
+    let status = rig.run(&["status"]);
+    let said = status.stdout + &status.stderr;
+    assert_eq!(status.code, Some(1), "{said}");
+    assert!(said.contains("unable to connect"), "{said}");
     store.start_again();
     let archived =
         of_archiver("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver");
