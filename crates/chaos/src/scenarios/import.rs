@@ -32,6 +32,8 @@ const POSTS: u32 = 60_000;
 const QUICK_POSTS: u32 = 3_000;
 /// Far longer than an import takes: a part of it, by chance, is enough.
 const LONGEST: Duration = Duration::from_secs(3_600);
+/// For a look at all that was imported, by a server that has gathered no statistics of it yet.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Posts with some damage, of a thousand.
 const DAMAGED: u32 = 30;
 
@@ -191,7 +193,7 @@ impl Ground {
     }
 
     fn ask(&self, database: &str, sql: &str) -> Result<String, Error> {
-        Ok(self.node().psql_db(database, sql)?)
+        Ok(self.node().psql_within(PATIENCE, database, sql)?)
     }
 
     fn report(&self) -> Result<Value, Error> {
