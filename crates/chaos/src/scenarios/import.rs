@@ -32,7 +32,7 @@ const POSTS: u32 = 60_000;
 const QUICK_POSTS: u32 = 3_000;
 /// Far longer than an import takes: a part of it, by chance, is enough.
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// For a look at all that was imported, by a server that has gathered no statistics of it yet.
+/// For a look at all that was imported: longer than for other questions.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Posts with some damage, of a thousand.
 const DAMAGED: u32 = 30;
