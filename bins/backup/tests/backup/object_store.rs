@@ -209,16 +209,10 @@ async fn a_store_that_is_away_or_another_is_told_of_and_nothing_is_lost() {
         rig.stack.primary().psql("SELECT pg_switch_wal()").unwrap();
     };
     write("heaps").await;
-    let of_archiver = |sql: &'static str| {
-        let primary = rig.stack.primary();
-        move || {
-            let primary = primary.clone();
-            async move { primary.psql(sql).unwrap() == "t" }
-        }
+    let failed = async || {
+        let sql = "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver";
+        rig.db.psql(sql).await == "t"
     };
-    let failed = of_archiver(
-        "SELECT coalesce(last_failed_time > last_archived_time, failed_count > 0) FROM pg_stat_archiver",
-    );
     wait_until("a failure of the archiver", Duration::from_secs(60), failed).await;
     let status = rig.run(&["status"]);
     let said = status.stdout + &status.stderr;
@@ -227,8 +221,10 @@ async fn a_store_that_is_away_or_another_is_told_of_and_nothing_is_lost() {
     store.start_again();
     // Having failed a few times it sleeps for a minute, unless there is more to do.
     write("tries").await;
-    let archived =
-        of_archiver("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver");
+    let archived = async || {
+        let sql = "SELECT last_archived_time > last_failed_time FROM pg_stat_archiver";
+        rig.db.psql(sql).await == "t"
+    };
     wait_until("the archiver", Duration::from_secs(90), archived).await;
     rig.must(&["run", "--type", "full"]);
     let drill = rig.json(&["drill", "--json"]);
