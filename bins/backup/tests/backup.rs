@@ -14,9 +14,13 @@ mod killed;
 mod object_store;
 #[path = "backup/procedures.rs"]
 mod procedures;
+#[path = "backup/program.rs"]
+mod program;
 #[path = "backup/restore.rs"]
 mod restore;
 #[path = "backup/rig.rs"]
 mod rig;
 #[path = "backup/schedule.rs"]
 mod schedule;
+#[path = "backup/week.rs"]
+mod week;

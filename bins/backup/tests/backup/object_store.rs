@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::mpsc::channel,
     thread,
     time::Duration,
@@ -18,7 +18,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::rig::{Rig, files_below};
+use crate::{
+    program::Program,
+    rig::{Rig, files_below},
+};
 
 const BUCKET: &str = "backups";
 const KEY: &str = "prepnexus";
@@ -33,7 +36,7 @@ struct Store {
 }
 
 /// Ended with the value.
-struct Server(Child);
+struct Server(Program);
 
 impl Store {
     /// One with a bucket that is empty.
@@ -105,12 +108,12 @@ impl Server {
             .args(["--auth-key", &format!("{KEY},{SECRET}")])
             .arg("--config=")
             .arg(file("objects"));
-        Self(rclone.stderr(Stdio::piped()).spawn().unwrap())
+        Self(Program::start(rclone.stderr(Stdio::piped())))
     }
 
     /// Where it listens, as it says.
     fn port(&mut self) -> u16 {
-        let lines = BufReader::new(self.0.stderr.take().unwrap()).lines();
+        let lines = BufReader::new(self.0.0.stderr.take().unwrap()).lines();
         let (say, says) = channel();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -125,17 +128,6 @@ impl Server {
                 return port.unwrap().parse().unwrap();
             }
         }
-    }
-
-    fn stop(&mut self) {
-        let _ended_already = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 
@@ -199,7 +191,7 @@ async fn a_store_that_is_away_or_another_is_told_of_and_nothing_is_lost() {
     let other = Store::start();
     fails(&store.config(&other.authority(), SECRET), "certificate");
     drop(other);
-    store.server.stop();
+    store.server.0.kill();
     fails(&right, "connect");
 
     // What was written meanwhile is archived when it is back.

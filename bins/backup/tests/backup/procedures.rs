@@ -10,7 +10,10 @@ use std::{
 use jiff::Timestamp;
 use prepnexus_testkit::{commands, wait_until};
 
-use crate::rig::{Ran, Rig, as_servers_user, postgres_programs};
+use crate::{
+    program::Program,
+    rig::{Ran, Rig, as_servers_user, postgres_programs},
+};
 
 const DOCUMENT: &str = "DISASTER_RECOVERY.md";
 /// Longer than anything takes on a busy machine.
@@ -139,7 +142,7 @@ async fn a_lost_primary() {
         .fold(&mut keeping, |command, action| {
             command.env(format!("BACKUP_{action}_AT"), "")
         });
-    let mut keeping = keeping.spawn().unwrap();
+    let mut keeping = Program::start(keeping);
     let beats = "SELECT beat_at > min(ended_at) + '4 s'::interval FROM backup_scheduler, backup_runs GROUP BY beat_at";
     let beats = async || rig.db.psql(beats).await == "t";
     wait_until("some heartbeats", PATIENCE, beats).await;
@@ -151,8 +154,7 @@ async fn a_lost_primary() {
         .parse()
         .unwrap();
     primary.kill().unwrap();
-    keeping.kill().unwrap();
-    keeping.wait().unwrap();
+    keeping.kill();
     fs::remove_dir_all(primary.data_dir()).unwrap();
 
     let _server = Server(primary.data_dir().to_owned());

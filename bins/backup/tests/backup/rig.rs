@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -12,6 +12,8 @@ use nix::unistd::geteuid;
 use prepnexus_devstack::{Repository, Stack, StackConfig};
 use prepnexus_testkit::TestDb;
 use serde_json::Value;
+
+use crate::program::Program;
 
 /// The parts are dropped in this order: the database while its server runs.
 pub(crate) struct Rig {
@@ -112,10 +114,9 @@ impl Rig {
     }
 
     /// Started, and left to itself.
-    pub(crate) fn spawn(&self, words: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, words: &[&str]) -> Program {
         let mut command = self.command(words);
-        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().expect("the program starts")
+        Program::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
     /// The files below a directory of the test.

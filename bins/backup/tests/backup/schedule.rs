@@ -2,11 +2,6 @@
 
 use std::time::Duration;
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-
 use prepnexus_testkit::wait_until;
 
 use crate::rig::Rig;
@@ -41,8 +36,6 @@ async fn of_three_programs_one_makes_the_first_backup_and_rehearses_it() {
         1
     );
     for program in &mut programs {
-        let pid = i32::try_from(program.id()).unwrap();
-        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
-        assert_eq!(program.wait().unwrap().code(), Some(0));
+        program.end();
     }
 }
