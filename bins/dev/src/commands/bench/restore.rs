@@ -33,7 +33,14 @@ const RESTORES: usize = 3;
 /// How long after the last segment was archived the primary is lost, in seconds.
 const LOST_AFTER: [u64; 3] = [5, 30, 58];
 const LIMIT: Duration = Duration::from_secs(300);
-const HASH: &str = "SELECT count(*) || ' ' || sum(hashtextextended(h::text, 0)) FROM heartbeats h";
+/// Each table, how many rows it has, and a hash of them all, which doesn't ask for their order.
+const TABLES: &str = "
+SELECT concat_ws(' ', name, (xpath('/row/n/text()', counted))[1], (xpath('/row/h/text()', counted))[1])
+FROM (SELECT oid::regclass::text AS name,
+             query_to_xml(format('SELECT count(*) AS n, coalesce(sum(hashtextextended(t::text, 0)), 0) AS h FROM %s AS t',
+                                 oid::regclass), false, true, '') AS counted
+      FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) AS tables
+ORDER BY name";
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -42,6 +49,9 @@ struct Report {
     restore_seconds: Vec<f64>,
     /// The middle ones', ours by the engine's.
     ratio: f64,
+    /// Which was dropped: any of them.
+    dropped: String,
+    /// In all tables.
     rows_lost_at_target: i64,
     archive_timeout_seconds: u64,
     /// What was lost with the primary, in seconds, each time.
@@ -81,7 +91,10 @@ pub(super) fn run(session: &Session) -> Result<()> {
         ("ratio of the middle ones", format!("{:.2}", report.ratio)),
         (
             "rows lost at the target",
-            report.rows_lost_at_target.to_string(),
+            format!(
+                "{} ({} dropped)",
+                report.rows_lost_at_target, report.dropped
+            ),
         ),
         ("lost with the primary", seconds(&report.lost_seconds)),
     ];
@@ -115,6 +128,15 @@ impl Bench<'_> {
     fn measure(&self) -> Result<Report> {
         let schedule = self.command(&["schedule"])?;
         let schedule = Child::spawn(schedule, &self.session.interrupts)?;
+        let mut lost_seconds = Vec::new();
+        for after in LOST_AFTER {
+            lost_seconds.push(self.lose_the_primary(after)?);
+        }
+        drop(schedule);
+        let bytes = self
+            .rig
+            .psql("SELECT pg_database_size(current_database())")?;
+
         note("a heartbeat each second, then a table dropped");
         for n in 1..=10 {
             self.rig.psql(&format!(
@@ -122,9 +144,9 @@ impl Bench<'_> {
             ))?;
             self.session.interrupts.pause(Duration::from_secs(1))?;
         }
-        let before = self.rig.psql(HASH)?;
+        let before = self.rig.psql(TABLES)?;
         let moment = self.rig.psql("SELECT clock_timestamp()")?;
-        self.rig.psql("DROP TABLE heartbeats")?;
+        let dropped = self.drop_a_table(&before)?;
         self.rig.stack.primary().psql("SELECT pg_switch_wal()")?;
         let (mut engine_seconds, mut restore_seconds) = (Vec::new(), Vec::new());
         let mut rows_lost_at_target = 0;
@@ -134,34 +156,33 @@ impl Bench<'_> {
             restore_seconds.push(seconds);
             ensure!(
                 after == before,
-                "the table came back as {after:?} and not {before:?}"
+                "what came back is {after:?} and not {before:?}"
             );
-            let rows = |text: &str| {
-                text.split(' ')
-                    .next()
-                    .and_then(|rows| rows.parse::<i64>().ok())
-            };
-            rows_lost_at_target += rows(&before).unwrap_or(0) - rows(&after).unwrap_or(0);
+            rows_lost_at_target += rows(&before)? - rows(&after)?;
         }
-        let mut lost_seconds = Vec::new();
-        for after in LOST_AFTER {
-            lost_seconds.push(self.lose_the_primary(after)?);
-        }
-        drop(schedule);
         let middle = report::median;
-        let bytes: u64 = self
-            .rig
-            .psql("SELECT pg_database_size(current_database())")?
-            .parse()?;
         Ok(Report {
-            database_mib: bytes >> 20,
+            database_mib: bytes.parse::<u64>()? >> 20,
             ratio: middle(restore_seconds.clone()) / middle(engine_seconds.clone()),
             engine_seconds,
             restore_seconds,
+            dropped,
             rows_lost_at_target,
             archive_timeout_seconds: ARCHIVE_TIMEOUT.as_secs(),
             lost_seconds,
         })
+    }
+
+    /// Drops any table, whatever else hangs on it; which.
+    fn drop_a_table(&self, tables: &str) -> Result<String> {
+        let names: Vec<_> = tables
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .collect();
+        let name = fastrand::choice(names).context("there is no table")?;
+        note(format_args!("dropping {name}"));
+        self.rig.psql(&format!("DROP TABLE {name} CASCADE"))?;
+        Ok(name.to_owned())
     }
 
     /// The engine's restore and a server's start, with the commands of its manual.
@@ -220,7 +241,7 @@ impl Bench<'_> {
         Ok(seconds)
     }
 
-    /// `backup restore`; how long it took, and what the table then has.
+    /// `backup restore`; how long it took, and what the tables then have.
     fn by_ours(&self, moment: &str) -> Result<(f64, String)> {
         let data = self.repository.path("state").join("ours");
         let place = data.display().to_string();
@@ -240,7 +261,7 @@ impl Bench<'_> {
             "-p",
             port,
             "-c",
-            HASH,
+            TABLES,
             "-h",
         ]);
         ask.arg(data.join("prepnexus"));
@@ -312,6 +333,12 @@ impl Bench<'_> {
         }
         Ok(command)
     }
+}
+
+/// Of all tables.
+fn rows(tables: &str) -> Result<i64> {
+    let counts = tables.lines().filter_map(|line| line.split(' ').nth(1));
+    Ok(counts.map(str::parse::<i64>).sum::<Result<_, _>>()?)
 }
 
 fn arg(mut command: Command, word: &str) -> Command {
