@@ -192,7 +192,7 @@ impl<E: LoadError> Cache<E> {
         F: Future<Output = Result<Fill, E>> + Send + 'static,
     {
         let inner = Arc::clone(&self.0);
-        let loading = async move { inner.load(load()).await };
+        let loading = async move { inner.load(load).await };
         let loading = self.0.tasks.spawn(loading.in_current_span());
         let entry = loading.await.unwrap_or(Err(Failure::Abandoned))?;
         Ok(Served {

@@ -41,11 +41,11 @@ impl<E: LoadError> Inner<E> {
             }
             Turn::Ours(lease, copy) => (lease, copy),
             Turn::Unknown(copy) => {
-                let loaded = self.load(load()).await;
+                let loaded = self.load(load).await;
                 return self.with_copy(key, loaded, copy);
             }
         };
-        match lease.during(self.load(load())).await {
+        match lease.during(self.load(load)).await {
             Ok(entry) => {
                 let served = self.keep(key, entry, Source::Load);
                 // Nobody waits for Redis who has his answer.
@@ -66,7 +66,7 @@ impl<E: LoadError> Inner<E> {
         L: FnOnce() -> F + Send,
         F: Future<Output = Result<Fill, E>> + Send,
     {
-        let entry = self.load(load()).await?;
+        let entry = self.load(load).await?;
         let served = self.keep(Arc::clone(&key), entry, Source::Load);
         if let Some(shared) = self.shared.clone() {
             let kept = Arc::clone(&served.entry);
@@ -76,12 +76,14 @@ impl<E: LoadError> Inner<E> {
         Ok(served)
     }
 
-    pub(super) async fn load(
-        &self,
-        loading: impl Future<Output = Result<Fill, E>> + Send,
-    ) -> Result<Entry, Failure<E>> {
+    pub(super) async fn load<L, F>(&self, load: L) -> Result<Entry, Failure<E>>
+    where
+        L: FnOnce() -> F + Send,
+        F: Future<Output = Result<Fill, E>> + Send,
+    {
         let born = Instant::now();
-        let mut fill = loading
+        // In a box, which is made when it is needed: most look-ups end in Redis, and their tasks would carry its room along.
+        let mut fill = Box::pin(load())
             .await
             .map_err(|error| Failure::Load(Arc::new(error)))?;
         fill.fresh_for = lifetime::jittered(fill.fresh_for, fastrand::f64());
