@@ -8,7 +8,7 @@
 //!   [`response_timeout`](crate::RedisConfig::response_timeout). A frozen server still accepts TCP,
 //!   so that nothing but a deadline notices it.
 //! - A connection that the server closed, that lost its place in the stream, or that was too slow is
-//!   marked broken and leaves the pool at its next check-out; there is no PING at check-out.
+//!   marked broken and leaves the pool at its next check-out, or else with the next probe; there is no PING at check-out.
 //! - A master that was demoted is left with its first answer that says so, and each new connection is to whoever is the
 //!   master then. Only a connection that is younger than a second is kept: another one would lead to the same place.
 //! - An error of the server's own about one command ([`Error::Protocol`]) never counts against it, nor does
@@ -35,6 +35,7 @@ use bb8::QueueStrategy;
 use bb8_redis::redis::{Cmd, FromRedisValue, cmd};
 use bytes::Bytes;
 use prepnexus_health::{BreakerState, SharedBreaker};
+use tokio::time::timeout;
 
 use crate::config::{ConfigError, RedisConfig};
 use crate::metric::{self, Lookup};
@@ -142,13 +143,14 @@ impl RedisPool {
         self.attempt(&cmd("PING")).await
     }
 
-    /// A [`ping`](Self::ping) whose outcome moves the breaker; here a lost connection counts too.
+    /// A [`ping`](Self::ping) whose outcome moves the breaker; here a lost connection counts too. What is broken is replaced.
     /// For the pool's one owner; see [`RedisMonitor`].
     ///
     /// # Errors
     ///
     /// Why Redis didn't answer.
     pub async fn probe(&self) -> Result<(), Error> {
+        self.replace_broken().await;
         let result = self.ping().await;
         let now = Instant::now();
         match &result {
@@ -199,6 +201,21 @@ impl RedisPool {
             .await
     }
 
+    /// Has those leave the pool that are known to be broken, which nobody else comes to: what was used last is used next.
+    async fn replace_broken(&self) {
+        let pool = &self.shared.pool;
+        let mut idle = Vec::new();
+        while pool.state().idle_connections > 0 {
+            // One is there, or somebody was faster.
+            match timeout(Duration::ZERO, pool.get()).await {
+                Ok(Ok(checked_out)) => idle.push(checked_out),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        // The pool looks at each that comes back. The last becomes the first.
+        while idle.pop().is_some() {}
+    }
+
     /// A handle on a connection that isn't known to be broken. Broken ones leave the pool on the way.
     async fn connection(&self) -> Result<Connection, Error> {
         let search = async {
@@ -210,7 +227,7 @@ impl RedisPool {
             }
         };
         let limit = self.shared.checkout_timeout;
-        match tokio::time::timeout(limit, search).await {
+        match timeout(limit, search).await {
             Ok(Some(connection)) => Ok(connection),
             Ok(None) | Err(_) => Err(Error::Unavailable {
                 reason: self.shared.connect_failures.latest().map_or_else(

@@ -164,8 +164,9 @@ async fn connections_that_the_server_closes_are_replaced() -> Result<()> {
     let pool = RedisPool::new(config)?;
     pool.set("key", "value", 600_000).await?;
     for round in 0..5 {
+        // Also of those that nobody came to.
         until("a full pool", async || {
-            pool.get("key").await?;
+            pool.probe().await?;
             Ok(redis.connections()? == size)
         })
         .await?;
