@@ -113,7 +113,7 @@ impl Rig {
         ran.stdout.trim_end().to_owned()
     }
 
-    /// Started, and left to itself.
+    /// Started, and killed when the value is dropped.
     pub(crate) fn spawn(&self, words: &[&str]) -> Program {
         let mut command = self.command(words);
         Program::start(command.stdout(Stdio::null()).stderr(Stdio::null()))

@@ -87,11 +87,12 @@ const SCHEDULE: [(&str, &str); 6] = [
 ];
 
 struct Week {
+    /// Ended before their database is dropped.
+    programs: Vec<Program>,
     rig: Rig,
     clock: SimulatedClock,
     /// When it begins.
     sunday: Timestamp,
-    programs: Vec<Program>,
     /// What was to be run until now, and when.
     wanted: Vec<(Timestamp, &'static str)>,
 }
@@ -108,10 +109,10 @@ impl Week {
         let begun = sunday + SignedDuration::from_mins(30);
         clock.advance_to(begun);
         let mut week = Self {
+            programs: Vec::new(),
             rig,
             clock,
             sunday,
-            programs: Vec::new(),
             wanted: Vec::new(),
         };
         week.start_programs();
@@ -196,6 +197,7 @@ impl Week {
 async fn three_programs_keep_a_week_each_slot_once_and_an_outage_is_made_up_for() {
     let mut week = Week::start().await;
     week.day(0).await;
+    // One of them is frozen for a day.
     week.programs[0].signal(Signal::SIGSTOP);
     week.day(1).await;
     week.programs[0].signal(Signal::SIGCONT);
