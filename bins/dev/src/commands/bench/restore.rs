@@ -120,7 +120,7 @@ impl Bench<'_> {
              FROM generate_series(1, {POSTS}) AS n;
              CREATE TABLE heartbeats (n int, at timestamptz)"
         );
-        self.rig.psql(&posts)?;
+        self.rig.psql_within(LIMIT, &posts)?;
         self.backup(&["init"])?;
         self.backup(&["run", "--type", "full"])
     }
@@ -144,7 +144,7 @@ impl Bench<'_> {
             ))?;
             self.session.interrupts.pause(Duration::from_secs(1))?;
         }
-        let before = self.rig.psql(TABLES)?;
+        let before = self.rig.psql_within(LIMIT, TABLES)?;
         let moment = self.rig.psql("SELECT clock_timestamp()")?;
         let dropped = self.drop_a_table(&before)?;
         self.rig.stack.primary().psql("SELECT pg_switch_wal()")?;

@@ -82,6 +82,12 @@ impl Rig {
         Ok(self.stack.primary().psql_db(database, sql)?)
     }
 
+    /// The same, of what takes long on a slow disk.
+    pub(super) fn psql_within(&self, limit: Duration, sql: &str) -> Result<String> {
+        let database = self.setting("DB_NAME")?;
+        Ok(self.stack.primary().psql_within(limit, database, sql)?)
+    }
+
     /// Makes copies of a post, so that readers ask for different ones: the number of the first. Their slugs are `copy-1` and so on.
     pub(super) fn copies(&self, slug: &str) -> Result<u32> {
         let copy = format!(
