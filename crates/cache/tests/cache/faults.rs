@@ -197,6 +197,35 @@ async fn connections_that_the_server_closes_are_replaced() -> Result<()> {
     Ok(())
 }
 
+/// What was used last is used next, and the others are not come to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_nobody_comes_to_are_replaced_by_a_probe() -> Result<()> {
+    let redis = Redis::start()?;
+    let config = redis.patient_config();
+    let size = usize::try_from(config.pool_size)?;
+    let pool = RedisPool::new(config)?;
+    let is_full = async || {
+        pool.probe().await?;
+        Ok(redis.connections()? == size)
+    };
+    until("a full pool", is_full).await?;
+    // Now one of them has this as its last command.
+    pool.set("key", "value", 600_000).await?;
+    let clients = redis.server.cli(&["CLIENT", "LIST", "TYPE", "normal"])?;
+    let others = clients.lines().filter(|line| {
+        !line.trim().is_empty() && !line.contains("cmd=set") && !line.contains("cmd=client")
+    });
+    let ids = others.filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
+    let mut killed = 0;
+    for id in ids {
+        redis.server.cli(&["CLIENT", "KILL", "ID", id])?;
+        killed += 1;
+    }
+    assert_eq!(killed, size - 1, "{clients}");
+    assert!(pool.get("key").await?.is_some());
+    until("a full pool again", is_full).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_closed_under_load_do_not_open_the_breaker() -> Result<()> {
     let redis = Redis::start()?;
