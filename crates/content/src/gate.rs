@@ -118,6 +118,17 @@ impl Gate {
             .await
     }
 
+    /// The ways at which somebody has been waiting ever since `moment`, or longer.
+    pub(crate) fn crowded_since(&self, moment: Instant) -> impl Iterator<Item = &'static str> {
+        let lanes = [("reads", &self.reads), ("writes", &self.writes)];
+        let is_crowded =
+            move |lane: &Lane| lane.crowded_since().is_some_and(|since| since <= moment);
+        lanes
+            .into_iter()
+            .filter(move |(_, lane)| is_crowded(lane))
+            .map(|(name, _)| name)
+    }
+
     /// The way of a class, and whether it costs much there.
     fn lane(&self, class: Class) -> (&Lane, bool) {
         match class {

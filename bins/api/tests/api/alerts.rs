@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    process::Command,
-    sync::atomic::{AtomicBool, Ordering},
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -12,7 +12,7 @@ use prepnexus_devstack::{Proxy, Stack, StackConfig};
 use prepnexus_testkit::TestDb;
 
 use crate::{
-    process::{PATIENCE, Served, api, ask, eventually, run, within},
+    process::{PATIENCE, Served, api, ask, eventually, repeating, run, within},
     prometheus::{Prometheus, repository},
 };
 
@@ -144,43 +144,68 @@ impl Watched {
             .unwrap();
     }
 
-    /// The alert fires once `fault` is there, and not any more when `mended`.
-    fn told(&self, alert: &str, fault: impl FnOnce(), mended: impl FnOnce()) {
-        assert!(
-            !self.prometheus.fires(alert),
-            "{alert} fires before there is a reason"
-        );
-        fault();
-        eventually(alert, || self.prometheus.fires(alert));
-        mended();
-        eventually(&format!("the end of {alert}"), || {
-            !self.prometheus.fires(alert)
-        });
+    fn assert_silent(&self, alert: &str) {
+        let fires = self.prometheus.fires(alert);
+        assert!(!fires, "{alert} fires before there is a reason");
     }
 
-    /// As [`Watched::told`], for as long as somebody holds a lock on `table` that nobody else gets past.
-    fn told_while_locked(&self, table: &str, alert: &str, meanwhile: impl Fn() + Sync) {
-        let is_over = AtomicBool::new(false);
-        thread::scope(|scope| {
-            let lock =
-                format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)");
-            let holder = scope.spawn(move || {
-                // Ended from outside.
-                let _ended = self.stack.primary().psql_db(self.db.database(), &lock);
-            });
-            let busy = scope.spawn(|| {
-                while !is_over.load(Ordering::Relaxed) {
-                    meanwhile();
-                }
-            });
-            let end = || {
-                is_over.store(true, Ordering::Relaxed);
-                self.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()");
-            };
-            self.told(alert, || {}, end);
-            holder.join().unwrap();
-            busy.join().unwrap();
+    fn begins(&self, alert: &str) {
+        within(PATIENCE + MINUTE, alert, || self.prometheus.fires(alert));
+    }
+
+    fn ends(&self, alert: &str) {
+        let is_over = || !self.prometheus.fires(alert);
+        eventually(&format!("the end of {alert}"), is_over);
+    }
+
+    /// The alert fires once `fault` is there, and not any more when `mended`.
+    fn told(&self, alert: &str, fault: impl FnOnce(), mended: impl FnOnce()) {
+        self.assert_silent(alert);
+        fault();
+        self.begins(alert);
+        mended();
+        self.ends(alert);
+    }
+
+    /// As [`Watched::told`], for as long as nobody else gets at `table`.
+    fn told_while_locked(&self, table: &str, alert: &str, meanwhile: impl FnMut() + Send) {
+        self.assert_silent(alert);
+        let lock = Locked::table(&self.stack, &self.db, table);
+        repeating(meanwhile, move || {
+            self.begins(alert);
+            drop(lock);
         });
+        self.ends(alert);
+    }
+}
+
+/// A table that is locked until this is dropped.
+struct Locked {
+    holder: Child,
+}
+
+impl Locked {
+    fn table(stack: &Stack, db: &TestDb, table: &str) -> Self {
+        let mut psql = stack.primary().client("psql");
+        psql.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", db.database()]);
+        let piped = psql.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = piped.spawn().unwrap();
+        let sql = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n");
+        // It waits for more to do, until it is killed.
+        let mut input = holder.stdin.as_ref().unwrap();
+        input.write_all(sql.as_bytes()).unwrap();
+        let mut said = String::new();
+        let output = holder.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut said).unwrap();
+        assert_eq!(said, "held\n");
+        Self { holder }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ended_already = self.holder.kill();
+        let _reaped = self.holder.wait();
     }
 }
 
@@ -228,13 +253,14 @@ fn faults_are_told_by_their_alerts_and_their_end_as_well() {
         // It is told whoever asks; this one sees that the process itself is well.
         assert_eq!(watched.served.get("/health/live").0, 200);
     });
+    // Each time other posts: what is known not to be there is not asked for again.
+    let mut posts = 1_000_000..;
     watched.told_while_locked("posts", "PrepnexusPoolSaturated", || {
-        let readers = 4 * POOL;
+        let readers = posts.by_ref().take(4 * POOL);
         thread::scope(|scope| {
-            for number in 0..readers {
-                let target = format!("/api/v1/posts/{}", 1_000_000 + number);
+            for post in readers {
                 let served = &watched.served;
-                scope.spawn(move || served.get(&target));
+                scope.spawn(move || served.get(&format!("/api/v1/posts/{post}")));
             }
         });
     });

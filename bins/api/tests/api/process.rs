@@ -4,7 +4,10 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -226,6 +229,26 @@ fn exchange(port: u16, request: &str) -> io::Result<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Ok((status, body.to_owned()))
+}
+
+/// Does `work` again and again while `meanwhile` lasts: a failure of it is an end as well.
+pub(crate) fn repeating<T>(mut work: impl FnMut() + Send, meanwhile: impl FnOnce() -> T) -> T {
+    struct SetWhenDropped<'a>(&'a AtomicBool);
+    impl Drop for SetWhenDropped<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        let _at_the_end = SetWhenDropped(&is_over);
+        meanwhile()
+    })
 }
 
 pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {

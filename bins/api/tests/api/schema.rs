@@ -1,14 +1,9 @@
 //! A schema that the binary doesn't know is refused; one that is more than it knows is not.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
-
 use prepnexus_devstack::Proxy;
 use prepnexus_testkit::{TestDb, stack};
 
-use crate::process::{Served, api, ask, database, psql, run};
+use crate::process::{Served, api, ask, database, psql, repeating, run};
 
 #[test]
 fn a_schema_that_lacks_a_migration_is_refused_by_its_name() {
@@ -49,24 +44,22 @@ fn requests_go_on_while_the_schema_is_widened() {
     let key = key.stdout.trim().to_owned();
     let served = Served::start(api(&db));
     served.wait_until_ready();
-    let (port, over) = (served.port, AtomicBool::new(false));
-    let answers = thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            let mut answers = Vec::new();
-            while !over.load(Ordering::Relaxed) {
-                let body = format!(r#"{{"title":"Title {}","content":"x"}}"#, answers.len());
-                let write = format!(
-                    "POST /api/v1/posts HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\
-                     content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                    body.len()
-                );
-                answers.push(ask(port, &write).0);
-                let page = 1 + answers.len() % 100;
-                let read = format!("GET /api/v1/posts?limit={page}&include_total=true HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
-                answers.push(ask(port, &read).0);
-            }
-            answers
-        });
+    let mut answers = Vec::new();
+    let write_and_read = || {
+        let body = format!(r#"{{"title":"Title {}","content":"x"}}"#, answers.len());
+        let write = format!(
+            "POST /api/v1/posts HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        answers.push(ask(served.port, &write).0);
+        let page = 1 + answers.len() % 100;
+        let read = format!(
+            "GET /api/v1/posts?limit={page}&include_total=true HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        );
+        answers.push(ask(served.port, &read).0);
+    };
+    repeating(write_and_read, || {
         for number in 0..10 {
             for table in [
                 "posts",
@@ -82,8 +75,6 @@ fn requests_go_on_while_the_schema_is_widened() {
                 );
             }
         }
-        over.store(true, Ordering::Relaxed);
-        asking.join().unwrap()
     });
     println!("{} answers while 60 columns were added", answers.len());
     assert!(answers.len() > 20, "{}", answers.len());

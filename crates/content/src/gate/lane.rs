@@ -56,6 +56,8 @@ struct State {
     bulk_under_way: u32,
     waiting: FairQueue<Waiting>,
     bulk_waiting: FairQueue<Waiting>,
+    /// Since when there has always been somebody waiting.
+    crowded_since: Option<Instant>,
 }
 
 /// Somebody who waits; told that he is in, or why he is not.
@@ -74,6 +76,7 @@ impl Lane {
                 bulk_under_way: 0,
                 waiting: FairQueue::default(),
                 bulk_waiting: FairQueue::default(),
+                crowded_since: None,
             }),
             shown: Shown {
                 limit: gauge!(LIMIT, "lane" => name),
@@ -81,8 +84,13 @@ impl Lane {
                 waiting: gauge!(WAITING, "lane" => name),
             },
         }));
-        lane.0.show(&lane.0.lock());
+        lane.0.show(&mut lane.0.lock());
         lane
+    }
+
+    /// Since when there has always been somebody waiting.
+    pub(super) fn crowded_since(&self) -> Option<Instant> {
+        self.0.lock().crowded_since
     }
 
     /// Why one of that client would be refused at once, if it would.
@@ -106,7 +114,7 @@ impl Lane {
             let mut state = self.0.lock();
             if state.has_room(is_bulk) && state.queue(is_bulk).len() == 0 {
                 let permit = self.admit(&mut state, is_bulk, kind);
-                self.0.show(&state);
+                self.0.show(&mut state);
                 return Ok(permit);
             }
             if state.is_full(is_bulk) {
@@ -120,7 +128,7 @@ impl Lane {
             }
             let (tell, told) = oneshot::channel();
             state.queue(is_bulk).push(client, Waiting { tell, kind });
-            self.0.show(&state);
+            self.0.show(&mut state);
             told
         };
         match timeout_at(latest.into(), told).await {
@@ -200,11 +208,13 @@ impl Inner {
         clippy::cast_precision_loss,
         reason = "a gauge is a float; queues are short"
     )]
-    fn show(&self, state: &State) {
+    fn show(&self, state: &mut State) {
         self.shown.limit.set(f64::from(state.limit.get()));
         self.shown.under_way.set(f64::from(state.under_way));
         let waiting = state.waiting.len() + state.bulk_waiting.len();
         self.shown.waiting.set(waiting as f64);
+        let since = state.crowded_since;
+        state.crowded_since = (waiting > 0).then(|| since.unwrap_or_else(Instant::now));
     }
 }
 
@@ -252,6 +262,6 @@ impl Drop for Permit {
             .limit
             .on_end(self.kind, self.ended, under_way, Instant::now());
         lane.let_in(&mut state);
-        lane.0.show(&state);
+        lane.0.show(&mut state);
     }
 }

@@ -75,6 +75,24 @@ async fn who_comes_when_as_many_wait_as_may_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_is_known_since_when_somebody_has_always_been_waiting() {
+    let lane = lane(1);
+    assert_eq!(lane.crowded_since(), None);
+    let inside = enter(&lane, false, client(1)).await.unwrap();
+    assert_eq!(lane.crowded_since(), None, "nobody waits");
+    let second = waiter(&lane, false, client(1)).await;
+    let since = lane.crowded_since();
+    assert!(since.is_some());
+    let third = waiter(&lane, true, client(2)).await;
+    drop(inside);
+    let second = second.await.unwrap();
+    assert_eq!(lane.crowded_since(), since, "there is still one");
+    drop(second);
+    let _third = third.await.unwrap();
+    assert_eq!(lane.crowded_since(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_went_away_takes_nobodys_place() {
     let lane = lane(1);
     let inside = enter(&lane, false, client(1)).await.unwrap();

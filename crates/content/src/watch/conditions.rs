@@ -21,6 +21,9 @@ const LATELY: Window = Window::Last(Duration::from_secs(60));
 /// More errors of one code than this within [`LATELY`] are a storm: one a second.
 const STORM: u64 = 60;
 
+/// Where somebody has been waiting for so long, more is asked than is done.
+pub(super) const CROWDED: Duration = Duration::from_secs(30);
+
 /// What other crates count under these names.
 const STALE_SERVED: &str = "prepnexus_cache_stale_served_total";
 const ERRORS: &str = "prepnexus_errors_total";
@@ -39,7 +42,7 @@ pub enum Condition {
     BreakerOpen,
     /// A node must not be used.
     NodeFenced,
-    /// All of a node's connections are in use, and requests wait.
+    /// All of a node's connections are in use, or as much is under way as may be, and requests wait.
     PoolSaturated,
     /// Redis can't be used.
     CacheAway,
@@ -206,6 +209,16 @@ fn sums(recent: &Recent, name: &str, label: &str, now: Instant) -> BTreeMap<Stri
         *sums.entry(labels.get(label).to_owned()).or_default() += count;
     }
     sums
+}
+
+/// What holds where somebody has been waiting at these ways into the database for [`CROWDED`].
+pub(super) fn of_lanes(crowded: impl Iterator<Item = &'static str>) -> impl Iterator<Item = Alert> {
+    crowded.map(|lane| {
+        let summary = format!(
+            "For half a minute there have been {lane} waiting to be let in to the database"
+        );
+        Condition::PoolSaturated.alert(Some(("lane", lane.to_owned())), summary)
+    })
 }
 
 fn of_node(node: &NodeStatus) -> Vec<Alert> {
