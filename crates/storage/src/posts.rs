@@ -50,8 +50,9 @@ impl StoredPost {
     }
 }
 
+// One row always, so that what is not there has its proof as well.
 macro_rules! select_post {
-    ($name:literal, $from:literal) => {
+    ($name:literal, $from:literal, $on:literal) => {
         concat!(
             "-- ",
             $name,
@@ -64,9 +65,11 @@ macro_rules! select_post {
        ARRAY(SELECT t.slug || ' ' || t.name FROM post_tags pt JOIN tags t ON t.id = pt.tag_id
              WHERE pt.post_id = p.id ORDER BY pt.position) AS tags,
        ",
-            $crate::seen!(),
-            "\n",
-            $from
+            $crate::proof!(),
+            "\nFROM (SELECT) always LEFT JOIN (",
+            $from,
+            ") ON ",
+            $on
         )
     };
 }
@@ -74,41 +77,38 @@ macro_rules! select_post {
 /// The post of that number.
 ///
 /// # Errors
-/// As [`ReadConn::query_opt`].
+/// As [`ReadConn::query_one`].
 pub async fn find_by_id(conn: &ReadConn, id: i64) -> Result<Option<StoredPost>, Error> {
     const SQL: &str = select_post!(
         "posts.find_by_id",
-        "FROM posts p JOIN authors a ON a.id = p.author_id JOIN post_views v ON v.post_id = p.id
-WHERE p.id = $1"
+        "posts p JOIN authors a ON a.id = p.author_id JOIN post_views v ON v.post_id = p.id",
+        "p.id = $1"
     );
-    conn.query_opt(SQL, &[&id])
-        .await?
-        .map(|row| stored_post(&row))
-        .transpose()
+    stored_post(&conn.query_one(SQL, &[&id]).await?)
 }
 
 /// The post that has, or had, that address: compare its slug to tell which.
 ///
 /// # Errors
-/// As [`ReadConn::query_opt`].
+/// As [`ReadConn::query_one`].
 pub async fn find_by_slug(conn: &ReadConn, slug: &str) -> Result<Option<StoredPost>, Error> {
     const SQL: &str = select_post!(
         "posts.find_by_slug",
-        "FROM post_slugs s JOIN posts p ON p.id = s.post_id JOIN authors a ON a.id = p.author_id
-     JOIN post_views v ON v.post_id = p.id
-WHERE s.slug = $1"
+        "post_slugs s JOIN posts p ON p.id = s.post_id JOIN authors a ON a.id = p.author_id
+     JOIN post_views v ON v.post_id = p.id",
+        "s.slug = $1"
     );
-    conn.query_opt(SQL, &[&slug])
-        .await?
-        .map(|row| stored_post(&row))
-        .transpose()
+    stored_post(&conn.query_one(SQL, &[&slug]).await?)
 }
 
-fn stored_post(row: &Row) -> Result<StoredPost, Error> {
-    Ok(StoredPost {
+fn stored_post(row: &Row) -> Result<Option<StoredPost>, Error> {
+    let Some(id) = row.get("id")? else {
+        return Ok(None);
+    };
+    Ok(Some(StoredPost {
         created_by: row.get("created_by")?,
         post: Post {
-            id: row.get("id")?,
+            id,
             slug: row.get("slug")?,
             title: row.get("title")?,
             excerpt: row.get("excerpt")?,
@@ -127,7 +127,7 @@ fn stored_post(row: &Row) -> Result<StoredPost, Error> {
             updated_at: row.get("updated_at")?,
             published_at: row.get("published_at")?,
         },
-    })
+    }))
 }
 
 fn author(row: &Row) -> Result<AuthorRef, Error> {

@@ -92,8 +92,15 @@ where
         };
         let question = &self.question;
         let reading = |conn: std::sync::Arc<prepnexus_storage::ReadConn>| async move {
-            let proof = conn.prove().await?;
             let draft = question.find(&conn, asking).await?;
+            let (draft, proof) = match conn.first_proof()? {
+                Some(proof) => (draft, proof),
+                // What was read first told nothing of what it was read in.
+                None => {
+                    let proof = conn.prove().await?;
+                    (question.find(&conn, asking).await?, proof)
+                }
+            };
             Ok::<_, ContentError>(Look {
                 draft,
                 proof,

@@ -33,9 +33,10 @@ impl Question for TagsQuestion {
         conn: &ReadConn,
         asking: Asking<'_>,
     ) -> Result<Draft<Vec<Tag>>, ContentError> {
+        let valid_until = posts::next_listed(conn, asking.now).await?;
         let tags = tags::list(conn, asking.now).await?;
         Ok(Draft {
-            valid_until: posts::next_listed(conn, asking.now).await?,
+            valid_until,
             ..Draft::new(Outcome::Found(tags), Dependencies::tags())
         })
     }
@@ -57,9 +58,10 @@ impl Question for AuthorsQuestion {
         conn: &ReadConn,
         asking: Asking<'_>,
     ) -> Result<Draft<Vec<Author>>, ContentError> {
+        let valid_until = posts::next_listed(conn, asking.now).await?;
         let authors = authors::list(conn, asking.now).await?;
         Ok(Draft {
-            valid_until: posts::next_listed(conn, asking.now).await?,
+            valid_until,
             ..Draft::new(Outcome::Found(authors), Dependencies::authors())
         })
     }

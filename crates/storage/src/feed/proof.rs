@@ -1,7 +1,7 @@
 //! What a copy carries to show later that it is still what the database would answer.
 
-use super::snapshot::Snapshot;
-use crate::{error::Error, read::ReadConn, seen, token::Token, topology::Role};
+use super::snapshot::{Malformed, Snapshot};
+use crate::{error::Error, proof, read::ReadConn, token::Token, topology::Role};
 
 /// The history that something was read in: a promotion begins another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,15 +31,26 @@ pub struct Proof {
     snapshot: Snapshot,
 }
 
-const TAKE: &str = concat!(
-    "-- proof.take\nSELECT pg_current_snapshot()::text AS snapshot, ",
-    seen!()
-);
+const TAKE: &str = concat!("-- proof.take\nSELECT ", proof!());
 
 /// The fixed part: system id, timeline, position, xmin, and how far xmax is from it.
 const FIXED: usize = 8 + 4 + 8 + 8 + 4;
 
 impl ReadConn {
+    /// A proof for all that was read on this connection. It costs nothing: the first statement's columns tell it, those of
+    /// [`proof!`](crate::proof) at the end of its select list. `None` where that had none or gave no row, and where statements ran
+    /// side by side: then [`ReadConn::prove`], and read again.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for a snapshot that can't be read; [`Error::Unavailable`] from a replica that has not replayed anything yet.
+    pub fn first_proof(&self) -> Result<Option<Proof>, Error> {
+        let Some(seen) = self.first_seen_in() else {
+            return Ok(None);
+        };
+        let token = self.token_at(seen.position)?;
+        self.proof_of(&seen.snapshot, token).map(Some)
+    }
+
     /// A proof for all that is read on this connection from now on. Take it before the first statement of
     /// a load: what is committed in between may be in the value, and is then only not claimed.
     ///
@@ -47,12 +58,17 @@ impl ReadConn {
     /// As [`ReadConn::query`].
     pub async fn prove(&self) -> Result<Proof, Error> {
         let row = self.query_one(TAKE, &[]).await?;
-        let snapshot = row.text("snapshot")?.parse::<Snapshot>();
-        let snapshot = snapshot.map_err(|malformed| Error::Row {
-            query: "proof.take".into(),
-            source: malformed.into(),
-        })?;
         let token = self.token().await?;
+        self.proof_of(row.text("snapshot")?, token)
+    }
+
+    fn proof_of(&self, snapshot: &str, token: Token) -> Result<Proof, Error> {
+        let snapshot: Snapshot = snapshot
+            .parse()
+            .map_err(|malformed: Malformed| Error::Row {
+                query: "proof.take".into(),
+                source: malformed.into(),
+            })?;
         Ok(Proof {
             epoch: token.into(),
             position: token.position,

@@ -101,7 +101,7 @@ pub async fn next_listed(conn: &ReadConn, now: Timestamp) -> Result<Option<Times
     const SQL: &str = concat!(
         "-- posts.next_listed
 SELECT min(listed_at) AS listed_at, ",
-        crate::seen!(),
+        crate::proof!(),
         " FROM posts WHERE listed_at > $1 AND listed_at < 'infinity'"
     );
     conn.query_one(SQL, &[&now]).await?.get("listed_at")

@@ -118,7 +118,9 @@ impl ReadConn {
             return Err(Error::TransactionEnded);
         }
         let began = Instant::now();
-        self.running.fetch_add(1, Ordering::Relaxed);
+        if self.running.fetch_add(1, Ordering::Relaxed) > 0 {
+            self.note_side_by_side();
+        }
         let span = tracing::trace_span!(
             target: TRACE,
             "query",

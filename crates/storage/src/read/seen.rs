@@ -4,7 +4,10 @@
 //! statement itself is, at no cost to speak of. A later one than was seen is right as well, an earlier
 //! one never.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use tokio_postgres::{
     Row,
@@ -32,7 +35,24 @@ macro_rules! seen {
     };
 }
 
+/// Columns for the end of a select list, that make [`ReadConn::first_proof`] free: [`seen!`](crate::seen), and the statement's own
+/// snapshot before it.
+///
+/// ```
+/// use prepnexus_storage::proof;
+///
+/// const SQL: &str = concat!("-- orders.find\nSELECT id, state, ", proof!(), " FROM orders WHERE id = $1");
+/// assert!(SQL.contains("AS snapshot"));
+/// ```
+#[macro_export]
+macro_rules! proof {
+    () => {
+        concat!("pg_current_snapshot()::text AS snapshot, ", $crate::seen!())
+    };
+}
+
 const COLUMN: &str = "seen";
+const SNAPSHOT: &str = "snapshot";
 const ASK: &str = concat!("-- token.seen\nSELECT ", seen!());
 
 /// What the reads of one connection have seen; several may run at once.
@@ -43,6 +63,19 @@ pub(super) struct Seen {
     /// Statements that told nothing, and how many of them a later question covers.
     untold: AtomicU64,
     covered: AtomicU64,
+    /// What the first statement told of its snapshot.
+    first: OnceLock<Option<SeenIn>>,
+    /// Whether statements ran side by side: then it is not sure which was the first.
+    side_by_side: AtomicBool,
+}
+
+/// What one statement read in.
+#[derive(Debug)]
+pub(crate) struct SeenIn {
+    /// As `pg_current_snapshot()` tells it.
+    pub(crate) snapshot: String,
+    /// Where the server's log was after that.
+    pub(crate) position: u64,
 }
 
 impl ReadConn {
@@ -57,7 +90,12 @@ impl ReadConn {
             self.query_one(ASK, &[]).await?;
             self.seen.covered.fetch_max(untold, Ordering::AcqRel);
         }
-        let token = self.generation().progress.token_at(self.seen.position());
+        self.token_at(self.seen.position())
+    }
+
+    /// The token of who has seen all up to that position of the node's history.
+    pub(crate) fn token_at(&self, position: u64) -> Result<Token, Error> {
+        let token = self.generation().progress.token_at(position);
         token.ok_or_else(|| Error::Unavailable {
             wanted: "position",
             reason: "the replica has not replayed anything yet".into(),
@@ -69,10 +107,30 @@ impl ReadConn {
         self.generation().progress.epoch()
     }
 
+    /// What the first statement on this connection read in, if it told: every later one has seen that as well.
+    pub(crate) fn first_seen_in(&self) -> Option<&SeenIn> {
+        let seen = &self.seen;
+        let is_sure = !seen.side_by_side.load(Ordering::Acquire);
+        seen.first.get().filter(|_| is_sure)?.as_ref()
+    }
+
+    /// Notes that a statement was begun beside another.
+    pub(super) fn note_side_by_side(&self) {
+        self.seen.side_by_side.store(true, Ordering::Release);
+    }
+
     /// Notes what the rows of one statement tell, by the first of them.
     pub(super) fn note_seen(&self, first: Option<&Row>) {
         let seen = &self.seen;
-        if let Some(position) = first.and_then(position_of) {
+        let position = first.and_then(position_of);
+        seen.first.get_or_init(|| {
+            let snapshot = snapshot_of(first?)?;
+            Some(SeenIn {
+                snapshot,
+                position: position?,
+            })
+        });
+        if let Some(position) = position {
             seen.position.fetch_max(position, Ordering::AcqRel);
             self.generation().progress.note(position);
         } else {
@@ -85,6 +143,15 @@ impl Seen {
     fn position(&self) -> u64 {
         self.position.load(Ordering::Acquire)
     }
+}
+
+fn snapshot_of(row: &Row) -> Option<String> {
+    let before_last = row.columns().len().checked_sub(2)?;
+    let column = &row.columns()[before_last];
+    if column.name() != SNAPSHOT || *column.type_() != Type::TEXT {
+        return None;
+    }
+    row.try_get(before_last).ok()
 }
 
 fn position_of(row: &Row) -> Option<u64> {

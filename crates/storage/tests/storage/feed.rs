@@ -6,7 +6,7 @@ use prepnexus_devstack::PgNode;
 use prepnexus_storage::{
     ChangeFeed, Cluster, FeedConfig, Freshness, NodeState, Role, Token,
     feed::{Change, Proof, Tag, Verdict, prune_changes},
-    record_change,
+    proof, record_change, seen,
 };
 use prepnexus_testkit::{TestDb, wait_until};
 use tokio::sync::oneshot;
@@ -50,6 +50,15 @@ async fn prove(cluster: &Cluster, freshness: Freshness) -> Proof {
     );
     proving.await.unwrap()
 }
+
+/// Tells its own snapshot.
+const TELLS: &str = concat!("-- test.tells\nSELECT 1 AS one, ", proof!());
+const TELLS_NOTHING: &str = concat!("-- test.tells_nothing\nSELECT 1 AS one, ", seen!());
+const FINDS_NOTHING: &str = concat!(
+    "-- test.finds_nothing\nSELECT 1 AS one, ",
+    proof!(),
+    " WHERE false"
+);
 
 fn judge(feed: &ChangeFeed, proof: &Proof, tag: &str) -> Verdict {
     feed.judge(proof, &[Tag::new(tag)], None)
@@ -200,6 +209,50 @@ async fn a_change_that_is_committed_after_later_ones_is_not_lost() {
     assert_eq!(judge(&feed, &between, "late"), Verdict::Fresh);
 }
 
+#[tokio::test]
+async fn what_is_read_has_the_proof_of_the_first_statement() {
+    let (_db, cluster) = database().await;
+    let feed = feed(&cluster).await;
+    let running = Open::begin(&cluster, "a").await;
+    let conn = cluster.read(Freshness::Any, patience()).await.unwrap();
+    conn.query(TELLS, &[]).await.unwrap();
+    running.commit().await;
+    // It sees what the first did not: the whole is no newer for that.
+    conn.query(TELLS, &[]).await.unwrap();
+    feed.next_poll().await;
+    let proof = conn.first_proof().unwrap().unwrap();
+    assert_eq!(judge(&feed, &proof, "a"), Verdict::Outdated);
+    assert_eq!(judge(&feed, &proof, "b"), Verdict::Fresh);
+    let after = cluster.read(Freshness::Any, patience()).await.unwrap();
+    after.query(TELLS, &[]).await.unwrap();
+    let after = after.first_proof().unwrap().unwrap();
+    assert_eq!(judge(&feed, &after, "a"), Verdict::Fresh);
+    feed.close().await;
+}
+
+#[tokio::test]
+async fn what_tells_nothing_of_its_snapshot_has_no_proof() {
+    let (_db, cluster) = database().await;
+    let conn = async || cluster.read(Freshness::Any, patience()).await.unwrap();
+    assert_eq!(
+        conn().await.first_proof().unwrap(),
+        None,
+        "nothing was read"
+    );
+    for first in [TELLS_NOTHING, FINDS_NOTHING] {
+        let conn = conn().await;
+        conn.query(first, &[]).await.unwrap();
+        conn.query(TELLS, &[]).await.unwrap();
+        assert_eq!(conn.first_proof().unwrap(), None, "{first}");
+        conn.prove().await.unwrap();
+    }
+    // Which of two was the first nobody can say.
+    let conn = conn().await;
+    let (one, other) = tokio::join!(conn.query(TELLS, &[]), conn.query(TELLS, &[]));
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(conn.first_proof().unwrap(), None);
+}
+
 /// A standby's snapshot lists no running transaction: taken at its word, this one would have been seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ran_while_a_replica_was_read_is_not_taken_for_seen() {
@@ -210,13 +263,17 @@ async fn what_ran_while_a_replica_was_read_is_not_taken_for_seen() {
     let running = Open::begin(&cluster, "a").await;
     let (_, token) = change(&cluster, "b").await;
     let on_replica = cluster.read_with(Freshness::AtLeast(token), patience(), |conn| async move {
-        Ok::<_, prepnexus_storage::Error>((conn.role(), conn.prove().await?))
+        conn.query(TELLS, &[]).await?;
+        let first = conn.first_proof()?.unwrap();
+        Ok::<_, prepnexus_storage::Error>((conn.role(), [first, conn.prove().await?]))
     });
-    let (role, proof) = on_replica.await.unwrap();
+    let (role, proofs) = on_replica.await.unwrap();
     assert_eq!(role, Role::Replica);
     running.commit().await;
     feed.next_poll().await;
-    assert_eq!(judge(&feed, &proof, "a"), Verdict::Outdated);
+    for proof in proofs {
+        assert_eq!(judge(&feed, &proof, "a"), Verdict::Outdated);
+    }
     feed.close().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Answer,
-    harness::{Api, eventually},
+    harness::{Api, block_on, eventually},
 };
 
 const MEMORY: &str = "prepnexus; hit; detail=memory";
@@ -45,6 +45,51 @@ fn an_answer_is_read_once_and_then_kept() {
     eventually("a hit", || {
         api.get(missing).header("cache-status") == Some(MEMORY)
     });
+}
+
+#[test]
+fn what_is_not_kept_takes_no_statement_but_those_that_find_it() {
+    let api = Api::start();
+    let post = api.post(
+        &api.key(Role::Author),
+        &json!({"status": "published", "tags": ["A"]}),
+    );
+    let psql = |sql: &str| block_on(api.db().psql(sql));
+    psql("CREATE EXTENSION pg_stat_statements");
+    let statements = || {
+        let calls = psql(
+            "SELECT string_agg(split_part(query, E'\\n', 1) || ' ' || calls, ', ' ORDER BY query COLLATE \"C\")
+             FROM pg_stat_statements JOIN pg_database d ON d.oid = dbid
+             WHERE datname = current_database() AND query ~ '^-- (posts|tags|authors|proof|token)[.]'",
+        );
+        psql(
+            "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()",
+        );
+        calls
+    };
+    // The first list of a process learns how cursors are signed.
+    api.get("/api/v1/posts?limit=1");
+    statements();
+    for (target, expected) in [
+        (one(&post).as_str(), "-- posts.find_by_id 1"),
+        ("/api/v1/posts/999999", "-- posts.find_by_id 1"),
+        ("/api/v1/posts/slug/a-post", "-- posts.find_by_slug 1"),
+        ("/api/v1/posts/slug/none", "-- posts.find_by_slug 1"),
+        ("/api/v1/posts", "-- posts.list 1, -- posts.next_listed 1"),
+        // An empty list has no row that could tell how much it has seen.
+        (
+            "/api/v1/posts?tag=none",
+            "-- posts.list 1, -- posts.next_listed 1, -- token.seen 1",
+        ),
+        ("/api/v1/tags", "-- posts.next_listed 1, -- tags.list 1"),
+        (
+            "/api/v1/authors",
+            "-- authors.list 1, -- posts.next_listed 1",
+        ),
+    ] {
+        api.call_unchecked("GET", target);
+        assert_eq!(statements(), expected, "{target}");
+    }
 }
 
 #[test]
