@@ -17,6 +17,7 @@ settings=(
   -c max_slot_wal_keep_size=4GB
   -c hot_standby_feedback=on
   -c shared_preload_libraries=pg_stat_statements
+  -c random_page_cost=1.1
 )
 if [[ ${ARCHIVE:-off} == on ]]; then
   settings+=(

@@ -70,12 +70,14 @@ impl NodeConf {
 }
 
 /// What every server of this crate is set to, whoever manages it.
-const COMMON: [(&str, &str); 21] = [
+const COMMON: [(&str, &str); 22] = [
     ("listen_addresses", "127.0.0.1"),
     ("unix_socket_directories", ""),
     ("max_connections", "200"),
     ("shared_buffers", "128MB"),
     ("dynamic_shared_memory_type", "mmap"),
+    // As in `deploy`: what is read is in memory, or on a disk without heads.
+    ("random_page_cost", "1.1"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("wal_level", "replica"),
     ("wal_log_hints", "on"),

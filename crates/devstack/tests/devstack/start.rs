@@ -44,6 +44,7 @@ fn the_settings_are_as_promised() {
         ("wal_log_hints", "on"),
         ("max_connections", "200"),
         ("server_encoding", "UTF8"),
+        ("random_page_cost", "1.1"),
         ("shared_preload_libraries", "pg_stat_statements"),
     ] {
         assert_eq!(show(name), value, "{name}");
