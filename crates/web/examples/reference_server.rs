@@ -1,9 +1,9 @@
 //! What `./dev bench read` compares the service with: the least code that does the same.
 //!
 //! `/memory/post` and `/memory/list` send fixed bytes, headers and body; on another port they do so behind the service's own
-//! middleware, where all that the service answers is as well. `/redis/post/{id}` sends what one GET of Redis gives. `/bare/post/{slug}` and `/bare/list` run the
-//! service's own statements on a bare deadpool pool and serialize the rows. Reads from standard
-//! input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
+//! middleware, where all that the service answers is as well. `/redis/post/{id}` sends what one GET of Redis gives, on both.
+//! `/bare/post/{slug}` and `/bare/list` run the service's own statements on a bare deadpool pool and serialize the rows. Reads
+//! from standard input, as JSON, where to listen, where the database is, the statements, and the fixed bytes.
 
 use std::{sync::Arc, time::Instant};
 
@@ -251,6 +251,8 @@ fn service(bare: &web::Data<Bare>) -> anyhow::Result<Server> {
     let bare = bare.clone();
     let routes = move |services: &mut ServiceConfig| {
         services.app_data(bare.clone());
+        let redis = web::resource("/redis/post/{id}").app_data(Route("/redis/post/{id}"));
+        services.service(redis.route(web::get().to(redis_post)));
         for (path, list) in [("/memory/post/{slug}", false), ("/memory/list", true)] {
             let resource = web::resource(path).app_data(Route(path));
             services.service(if list {

@@ -152,6 +152,13 @@ pub(super) fn run(session: &Session) -> Result<()> {
             None,
         ),
         target(
+            "posts: handler in the service, one GET",
+            service_base.clone(),
+            bare,
+            any(&of_bare),
+            Some((7, None)),
+        ),
+        target(
             "posts: from Redis",
             forgetful_base,
             forgetful.id(),
@@ -170,7 +177,7 @@ pub(super) fn run(session: &Session) -> Result<()> {
             format!("{service_base}/api/v1/posts/slug/{slug}"),
             bare,
             plain(),
-            Some((9, Some(1.03))),
+            Some((10, Some(1.03))),
         ),
     ];
     let mut turns = targets.each_ref().map(|_| Vec::new());
