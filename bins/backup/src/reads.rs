@@ -80,7 +80,10 @@ async fn each(conn: &ReadConn) -> Result<u64, Error> {
     if let Some(post) = found {
         posts::find_by_id(conn, post.id).await?;
         posts::find_by_slug(conn, post.slug.as_str()).await?;
-        ran += 2;
+        posts::find_owner(conn, post.id).await?;
+        posts::list_revisions(conn, post.id, i32::MAX, ListQuery::DEFAULT_LIMIT).await?;
+        posts::find_revision(conn, post.id, post.revision).await?;
+        ran += 5;
     }
     posts::next_listed(conn, now).await?;
     keys::list(conn).await?;

@@ -14,9 +14,9 @@ pub enum Precondition {
     Revisions(Vec<i32>),
 }
 
-/// Whether `key` may change `post`: its own with the role author, anybody's from editor on.
-pub(crate) fn check_may_change(key: &ApiKey, post: &StoredPost) -> Result<(), ContentError> {
-    let own = post.created_by == Some(key.id);
+/// Whether `key` may change a post that was made with the key `created_by`: its own with the role author, anybody's from editor on.
+pub(crate) fn check_may_change(key: &ApiKey, created_by: Option<i64>) -> Result<(), ContentError> {
+    let own = created_by == Some(key.id);
     if key.role >= Role::Editor || (key.role >= Role::Author && own) {
         Ok(())
     } else {

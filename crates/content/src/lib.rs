@@ -66,7 +66,10 @@ pub use prepnexus_storage::{
     Deadline, Error as StorageError, NodeState, NodeStatus, PoolStatus, Role as NodeRole, Token,
     UnknownToken, keys::ApiKey,
 };
-pub use questions::{AuthorsQuestion, PageQuestion, PostPage, PostQuestion, TagsQuestion};
+pub use questions::{
+    AuthorsQuestion, History, HistoryQuestion, PageQuestion, PostPage, PostQuestion,
+    RevisionQuestion, TagsQuestion,
+};
 pub use service::Content;
 pub use session::Session;
 pub use views::ViewWriter;

@@ -107,7 +107,7 @@ impl Content {
             let stored = posts::find_for_update(tx, id)
                 .await?
                 .ok_or(ContentError::NotFound)?;
-            check_may_change(key, &stored)?;
+            check_may_change(key, stored.created_by)?;
             check_revision(condition, &stored)?;
             let change =
                 record_change(tx, &change_tags::of_change(Some(&stored.post), None)).await?;

@@ -31,7 +31,9 @@ pub use cursor::{Cursor, CursorKey, InvalidCursor};
 pub use fields::{FieldError, Invalid};
 pub use page::{Direction, ListQuery, Page, SortOrder};
 pub use pass::Pass;
-pub use post::{ContentFormat, Post, PostDraft, PostPatch, PostSummary, Status};
+pub use post::{
+    ContentFormat, Post, PostDraft, PostPatch, PostSummary, Revision, RevisionSummary, Status,
+};
 pub use role::Role;
 pub use slug::Slug;
 pub use tag::{Tag, TagRef};

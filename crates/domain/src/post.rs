@@ -2,6 +2,7 @@
 
 mod draft;
 mod patch;
+mod revision;
 mod status;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use draft::{AuthorInput, PostDraft};
 pub use patch::{Patched, PostPatch, WantedAuthor, WantedSlug};
+pub use revision::{Revision, RevisionSummary};
 pub use status::{Publication, Status};
 
 use crate::{author::AuthorRef, tag::TagRef};

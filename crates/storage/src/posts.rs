@@ -1,6 +1,7 @@
 //! Posts: one, a page of them, and changing them.
 
 mod list;
+mod revisions;
 mod views;
 mod write;
 
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use prepnexus_domain::{AuthorRef, ContentFormat, Post, Status, TagRef};
 
 pub use list::{count, list, next_listed};
+pub use revisions::{Owner, find_owner, find_revision, list_revisions};
 pub use views::add_views;
 pub use write::{PostRecord, delete, find_for_update, free_slug, insert, set_tags, update};
 

@@ -6,7 +6,7 @@ mod input;
 
 pub(crate) use errors::{
     ChangeErrors, CreateErrors, DeleteErrors, FileErrors, ListErrors, MethodErrors, PostErrors,
-    ReadErrors,
+    ReadErrors, RestoreErrors, RevisionErrors,
 };
 pub(crate) use input::{ListField, PostChange, PostInput, Sort};
 use utoipa::{
@@ -36,6 +36,9 @@ use crate::routes;
         routes::posts::write::patch_post,
         routes::posts::write::put_post,
         routes::posts::write::delete_post,
+        routes::posts::revisions::list_revisions,
+        routes::posts::revisions::get_revision,
+        routes::posts::revisions::restore_revision,
         routes::lists::list_tags,
         routes::lists::list_authors,
         routes::health::health,

@@ -36,6 +36,21 @@ pub(crate) fn public(config: &mut ServiceConfig) {
                 .on("DELETE", posts::write::delete_post)
                 .build(),
         )
+        .service(
+            Path::new("/api/v1/posts/{id}/revisions")
+                .get(posts::revisions::list_revisions)
+                .build(),
+        )
+        .service(
+            Path::new("/api/v1/posts/{id}/revisions/{revision}")
+                .get(posts::revisions::get_revision)
+                .build(),
+        )
+        .service(
+            Path::new("/api/v1/posts/{id}/revisions/{revision}/restore")
+                .on("POST", posts::revisions::restore_revision)
+                .build(),
+        )
         .service(Path::new("/api/v1/tags").get(lists::list_tags).build())
         .service(
             Path::new("/api/v1/authors")

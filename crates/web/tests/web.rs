@@ -64,6 +64,8 @@ mod raw;
 mod read;
 #[path = "web/request_id.rs"]
 mod request_id;
+#[path = "web/revisions.rs"]
+mod revisions;
 #[path = "web/schema.rs"]
 mod schema;
 #[path = "web/slugs.rs"]

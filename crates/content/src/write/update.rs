@@ -35,11 +35,37 @@ impl Content {
         condition: Precondition,
         patch: PostPatch,
     ) -> Result<Written<Post>, ContentError> {
+        self.update_post(writer, id, condition, Wanted::Patch(patch.into()))
+            .await
+    }
+
+    /// Gives a post back what it said at a former revision: what it says now is kept as well.
+    ///
+    /// # Errors
+    /// As [`Content::patch_post`]; [`ContentError::NotFound`] where it never was at that revision, or is now.
+    pub async fn restore_post(
+        &self,
+        writer: Writer<'_>,
+        id: i64,
+        condition: Precondition,
+        revision: i32,
+    ) -> Result<Written<Post>, ContentError> {
+        self.update_post(writer, id, condition, Wanted::Revision(revision))
+            .await
+    }
+
+    async fn update_post(
+        &self,
+        writer: Writer<'_>,
+        id: i64,
+        condition: Precondition,
+        wanted: Wanted,
+    ) -> Result<Written<Post>, ContentError> {
         let change = Update {
             key: writer.key,
             id,
             condition,
-            patch,
+            wanted,
             now: self.clock().now(),
         };
         loop {
@@ -72,8 +98,29 @@ struct Update<'a> {
     key: &'a ApiKey,
     id: i64,
     condition: Precondition,
-    patch: PostPatch,
+    wanted: Wanted,
     now: jiff::Timestamp,
+}
+
+/// What a post is to become.
+enum Wanted {
+    /// What it is, with this change.
+    Patch(Box<PostPatch>),
+    /// What it was at that revision.
+    Revision(i32),
+}
+
+impl Wanted {
+    async fn patch(&self, tx: &Tx, id: i64) -> Result<PostPatch, ContentError> {
+        match self {
+            Self::Patch(patch) => Ok(PostPatch::clone(patch)),
+            Self::Revision(revision) => {
+                let revision = posts::find_revision(tx, id, *revision).await?;
+                let revision = revision.ok_or(ContentError::NotFound)?;
+                Ok(PostPatch::restoring(revision))
+            }
+        }
+    }
 }
 
 impl Update<'_> {
@@ -81,10 +128,11 @@ impl Update<'_> {
         let stored = posts::find_for_update(tx, self.id)
             .await?
             .ok_or(ContentError::NotFound)?;
-        check_may_change(self.key, &stored)?;
+        check_may_change(self.key, stored.created_by)?;
         check_revision(&self.condition, &stored)?;
         let before = &stored.post;
-        let patched = self.patch.clone().apply(before, self.now)?;
+        let patch = self.wanted.patch(tx, self.id).await?;
+        let patched = patch.apply(before, self.now)?;
         let tags = patched.tags.clone();
         let author = self.author(tx, &patched).await?;
         let record = self.record(tx, &stored, patched, author.id).await?;

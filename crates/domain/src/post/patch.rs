@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{ContentFormat, Post, PostDraft, Publication, Status, draft};
+use super::{ContentFormat, Post, PostDraft, Publication, Revision, Status, draft};
 use crate::{
     AuthorRef,
     fields::{Fields, Given, Invalid},
@@ -80,9 +80,6 @@ impl PostPatch {
     /// to its default. A published post put without a time keeps the time it has.
     #[must_use]
     pub fn replacing_with(draft: PostDraft) -> Self {
-        fn or_clear<T>(value: Option<T>) -> Given<T> {
-            value.map_or(Given::Null, Given::Value)
-        }
         let keeps_its_time = draft.status == Status::Published && draft.published_at.is_none();
         Self {
             slug: draft.slug.map_or(Given::Absent, Given::Value),
@@ -100,6 +97,22 @@ impl PostPatch {
             } else {
                 or_clear(draft.published_at)
             },
+        }
+    }
+
+    /// The patch that gives a post back what it said at `revision`: its texts, tags and picture. Its address, its author, and who can see
+    /// it from when stay as they are; but an address that was made from the title follows that.
+    #[must_use]
+    pub fn restoring(revision: Revision) -> Self {
+        Self {
+            title: Some(revision.title),
+            excerpt: Given::Value(revision.excerpt),
+            content: Some(revision.content),
+            content_format: Some(revision.content_format),
+            tags: Some(revision.tags),
+            image_url: or_clear(revision.image_url),
+            meta_description: or_clear(revision.meta_description),
+            ..Self::default()
         }
     }
 
@@ -161,6 +174,10 @@ impl PostPatch {
         }
         Publication::resolve(Some(was), wanted, now)
     }
+}
+
+fn or_clear<T>(value: Option<T>) -> Given<T> {
+    value.map_or(Given::Null, Given::Value)
 }
 
 fn follow_title(current: &Post, title: &str) -> WantedSlug {

@@ -15,7 +15,8 @@ const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 pub(crate) fn name(request: &HttpRequest, body: &[u8]) -> Result<IdempotencyKey, Problem> {
     // Making is named by its body alone; a change also by what it is done to.
     let mut asked = Vec::new();
-    if request.method() != Method::POST {
+    let makes = request.method() == Method::POST && request.match_info().is_empty();
+    if !makes {
         asked.extend_from_slice(format!("{} {}\n", request.method(), request.path()).as_bytes());
     }
     asked.extend_from_slice(body);

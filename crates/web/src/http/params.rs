@@ -1,6 +1,9 @@
 //! Parameters of the query and the path, every bad one named.
 
-use std::fmt::Write;
+use std::{
+    fmt::{Display, Write},
+    str::FromStr,
+};
 
 use actix_web::{HttpRequest, web};
 use prepnexus_domain::{
@@ -67,7 +70,7 @@ impl QueryParams {
     }
 
     /// The value of `name`, read by `parse`, whose fault is noted.
-    pub(crate) fn parse<T, E: std::fmt::Display>(
+    pub(crate) fn parse<T, E: Display>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -94,25 +97,36 @@ fn push_encoded(out: &mut String, text: &str) {
     }
 }
 
-/// The number in the path. What is none, or none a post can have, names nothing that is there.
+/// The post's number in the path.
 pub(crate) fn id(request: &HttpRequest) -> Result<i64, Problem> {
-    let text = request.match_info().query("id");
-    match text.parse::<i64>() {
-        Ok(id) if id > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(id),
-        _ => {
-            let detail = "must be a whole number from 1 to 9223372036854775807";
-            let error = FieldError {
-                pointer: "/id".into(),
-                detail: detail.into(),
-            };
-            let problem = Problem::new(
-                Code::NotFound,
-                format!("There is no such post: the id {detail}."),
-            );
-            Err(Problem {
-                errors: vec![error],
-                ..problem
-            })
+    number(request, "id", &i64::MAX, "post")
+}
+
+/// The revision in the path.
+pub(crate) fn revision(request: &HttpRequest) -> Result<i32, Problem> {
+    number(request, "revision", &i32::MAX, "revision")
+}
+
+/// A number in the path. What is none, or none such a thing can have, names nothing that is there.
+fn number<T: FromStr + PartialOrd + Default + Display>(
+    request: &HttpRequest,
+    name: &str,
+    most: &T,
+    thing: &str,
+) -> Result<T, Problem> {
+    let text = request.match_info().query(name);
+    let number = text.parse().ok().filter(|number| *number > T::default());
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    number.filter(|_| digits).ok_or_else(|| {
+        let detail = format!("must be a whole number from 1 to {most}");
+        let problem = Problem::new(
+            Code::NotFound,
+            format!("There is no such {thing}: the {name} {detail}."),
+        );
+        let pointer = format!("/{name}");
+        Problem {
+            errors: vec![FieldError { pointer, detail }],
+            ..problem
         }
-    }
+    })
 }

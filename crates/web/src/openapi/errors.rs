@@ -103,4 +103,30 @@ errors! {
         Internal 500 "Something went wrong: `internal`",
         Unavailable 503 "`database_unavailable`, `overloaded`, `deadline_exceeded` or `commit_unknown`; `Retry-After` says when to come back",
     }
+    /// Of what a post was.
+    RevisionErrors {
+        BadRequest 400 "The request can't be understood: `bad_request`",
+        Unauthorized 401 "No key, or one that is not valid: `unauthorized`",
+        Forbidden 403 "The key may not change this post, and so not see what it was: `forbidden`",
+        NotFound 404 "There is and was no such post, or not at this revision: `not_found`",
+        MethodNotAllowed 405 "The method is not known here; `Allow` names those that are: `method_not_allowed`",
+        UnknownToken 409 "The `Consistency-Token` can't be honoured: `token_unknown`",
+        Invalid 422 "Parameters are not valid: `invalid_fields`",
+        Internal 500 "Something went wrong: `internal`",
+        Unavailable 503 "`database_unavailable`, `overloaded` or `deadline_exceeded`; `Retry-After` says when to come back",
+    }
+    /// Of going back to what a post was.
+    RestoreErrors {
+        BadRequest 400 "A header can't be read: `bad_request`",
+        Unauthorized 401 "No key, or one that is not valid: `unauthorized`",
+        Forbidden 403 "The key may not change this post: `forbidden`",
+        NotFound 404 "There is no such post, or it never was at this revision, or is now: `not_found`",
+        MethodNotAllowed 405 "The method is not known here; `Allow` names those that are: `method_not_allowed`",
+        UnknownToken 409 "The `Consistency-Token` can't be honoured: `token_unknown`",
+        Precondition 412 "The post has changed: `revision_mismatch`",
+        Invalid 422 "The idempotency key was used for another request: `idempotency_key_reused`",
+        PreconditionRequired 428 "`If-Match` is missing: `precondition_required`",
+        Internal 500 "Something went wrong: `internal`",
+        Unavailable 503 "`database_unavailable`, `overloaded`, `deadline_exceeded` or `commit_unknown`; `Retry-After` says when to come back",
+    }
 }

@@ -71,6 +71,7 @@ fn the_router_knows_what_the_document_knows() {
         let path = template
             .replace("{id}", "1")
             .replace("{slug}", "a")
+            .replace("{revision}", "1")
             .replace("{file}", "index.html");
         let documented: BTreeSet<String> = METHODS
             .map(str::to_lowercase)

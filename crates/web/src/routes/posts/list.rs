@@ -173,7 +173,7 @@ fn read_query(params: &mut QueryParams) -> ListQuery {
     }
 }
 
-fn read_limit(text: &str) -> Result<u16, String> {
+pub(super) fn read_limit(text: &str) -> Result<u16, String> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let limit = text
         .parse()

@@ -151,7 +151,7 @@ pub(crate) async fn delete_post(
     Ok(response.finish())
 }
 
-fn writer<'a>(
+pub(super) fn writer<'a>(
     key: &'a ApiKey,
     idempotency: &'a IdempotencyKey,
     session: &'a Session,
@@ -163,7 +163,8 @@ fn writer<'a>(
     }
 }
 
-fn answer(
+/// The post as it is after a change.
+pub(super) fn answer(
     mut response: actix_web::HttpResponseBuilder,
     written: &Written<Post>,
 ) -> Result<HttpResponse, Problem> {
