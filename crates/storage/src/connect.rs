@@ -6,6 +6,7 @@
 //! The connection is driven by a task of ours, because the driver's own throws away what a server
 //! says besides answers: see [`Told`].
 
+mod alarm;
 mod credentials;
 mod told;
 
@@ -19,14 +20,18 @@ use tokio::{
 use tokio_postgres::{AsyncMessage, Client, Connection, config::SslMode as DriverSslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::alarm::Timer;
 use self::credentials::Credentials;
-pub(crate) use self::told::Told;
+pub(crate) use self::{alarm::Alarm, told::Told};
 use crate::{
     config::{ClusterConfig, NodeAddr, SslMode},
     error::Error,
     secret::Secret,
     tls,
 };
+
+/// The parameter by which a server tells its sessions that it is a standby, since PostgreSQL 14.
+const IN_RECOVERY: &str = "in_hot_standby";
 
 /// Makes connections to the nodes of one cluster.
 #[derive(Clone)]
@@ -36,11 +41,13 @@ pub(crate) struct Connector {
     tls: MakeRustlsConnect,
 }
 
-/// A connection that was just made: the driver's handle, the task that drives it, and what it is told.
+/// A connection that was just made: the driver's handle, the task that drives it, what it is told, and the
+/// deadline that it keeps.
 pub(crate) struct Opened {
     pub(crate) client: Client,
     pub(crate) driver: JoinHandle<()>,
     pub(crate) told: Arc<Told>,
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 /// A connection outside all pools. Dropping it closes it.
@@ -135,11 +142,13 @@ impl Connector {
         // Boxed: it is kilobytes, and part of every future that may have to connect.
         let connecting = Box::pin(config.connect(self.tls()));
         let (client, connection) = connecting.await.map_err(Error::from_connecting)?;
-        let driver = tokio::spawn(drive(connection, Arc::clone(told)));
+        let (told, alarm) = (Arc::clone(told), Arc::new(Alarm::new()));
+        let driver = tokio::spawn(drive(connection, Arc::clone(&told), Arc::clone(&alarm)));
         Ok(Opened {
             client,
             driver,
-            told: Arc::clone(told),
+            told,
+            alarm,
         })
     }
 
@@ -175,22 +184,33 @@ impl Connector {
     }
 }
 
-/// Moves messages until the connection ends, and notes what the server says besides answers.
-async fn drive<S, T>(mut connection: Connection<S, T>, told: Arc<Told>)
+/// Moves messages until the connection ends, notes what the server says besides answers, and keeps the alarm.
+async fn drive<S, T>(mut connection: Connection<S, T>, told: Arc<Told>, alarm: Arc<Alarm>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut timer = Timer::None;
+    // What it says first came with the greeting.
+    let mut looks_at_role = true;
     poll_fn(|cx| {
         loop {
             let polled = connection.poll_message(cx);
-            told.note_recovery(connection.parameter("in_hot_standby"));
+            if looks_at_role {
+                told.note_recovery(connection.parameter(IN_RECOVERY));
+            }
             match polled {
                 Poll::Ready(Some(Ok(AsyncMessage::Notice(notice)))) => told.note_notice(&notice),
                 Poll::Ready(Some(Ok(_))) => {}
                 // An error ends the connection, and every request on it says so.
                 Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // A look-up by name is dear. A statement wakes this task to be sent and to be answered, so that
+                    // every second time is enough; and no primary becomes a standby while a session lasts.
+                    looks_at_role = !looks_at_role && told.is_standby();
+                    alarm.poll(&mut timer, cx);
+                    return Poll::Pending;
+                }
             }
         }
     })

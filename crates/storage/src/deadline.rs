@@ -21,10 +21,20 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    /// The moment itself.
+    pub(crate) fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// Whether it has passed at `now`.
+    pub(crate) fn is_before(self, now: Instant) -> bool {
+        self.0 <= now
+    }
+
     /// Whether it has passed.
     #[must_use]
     pub fn has_passed(self) -> bool {
-        self.left().is_zero()
+        self.is_before(Instant::now())
     }
 
     /// Waits for `future`, but not past the deadline.

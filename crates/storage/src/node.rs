@@ -108,12 +108,6 @@ impl Node {
     /// A connection from the pool, within `deadline`; at once an error when the queue is full, and an
     /// error as soon as the node is found to be away.
     pub(crate) async fn acquire(self: &Arc<Self>, deadline: Deadline) -> Result<Lease, Error> {
-        // The pool may have one at once, and the statement would fail.
-        if deadline.has_passed() {
-            return Err(Error::Deadline {
-                waiting_for: CONNECTION,
-            });
-        }
         let place = Place::take(self).ok_or_else(|| Error::Saturated {
             node: self.label.clone(),
         })?;

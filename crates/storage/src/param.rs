@@ -68,15 +68,16 @@ params!(
 /// The parameters of one statement, in order.
 pub type Params<'a> = [&'a (dyn Param + 'a)];
 
-pub(crate) type DriverParams<'a> = smallvec::SmallVec<[&'a (dyn ToSql + Sync); 16]>;
-
-pub(crate) fn for_driver<'a>(params: &'a Params<'a>) -> DriverParams<'a> {
-    params.iter().map(|param| param.as_sql().0).collect()
+pub(crate) fn for_driver<'a>(
+    params: &'a Params<'a>,
+) -> impl ExactSizeIterator<Item = &'a (dyn ToSql + Sync)> {
+    params.iter().map(|param| param.as_sql().0)
 }
 
-pub(crate) fn with_types<'a>(params: &'a Params<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    let typed = params
+pub(crate) fn with_types<'a>(
+    params: &'a Params<'a>,
+) -> impl ExactSizeIterator<Item = (&'a (dyn ToSql + Sync), Type)> {
+    params
         .iter()
-        .map(|param| (param.as_sql().0, param.sql_type().0));
-    typed.collect()
+        .map(|param| (param.as_sql().0, param.sql_type().0))
 }

@@ -24,13 +24,14 @@ impl Ramp {
         self.is_rising.store(true, Ordering::Release);
     }
 
-    /// The part of its usual share that it is to have, from 0 to 1, when it takes `length` to rise.
-    pub(crate) fn share(&self, now: Instant, length: Duration) -> f64 {
+    /// The part of its usual share that it is to have, from 0 to 1, when it takes `length` to rise. The
+    /// clock is read while it rises only.
+    pub(crate) fn share(&self, now: impl FnOnce() -> Instant, length: Duration) -> f64 {
         if !self.is_rising.load(Ordering::Acquire) {
             return 1.0;
         }
         let mut since = self.since();
-        let gone = since.map_or(length, |since| now.saturating_duration_since(since));
+        let gone = since.map_or(length, |since| now().saturating_duration_since(since));
         if gone >= length {
             *since = None;
             self.is_rising.store(false, Ordering::Release);
@@ -53,10 +54,10 @@ mod tests {
     #[test]
     fn the_share_rises_evenly_and_then_is_whole() {
         let (ramp, start, length) = (Ramp::default(), Instant::now(), Duration::from_secs(10));
-        assert!((ramp.share(start, length) - 1.0).abs() < f64::EPSILON);
+        assert!((ramp.share(|| start, length) - 1.0).abs() < f64::EPSILON);
         ramp.begin(start);
         let shares: Vec<f64> = [0, 2, 5, 9, 10, 11]
-            .map(|second| ramp.share(start + Duration::from_secs(second), length))
+            .map(|second| ramp.share(|| start + Duration::from_secs(second), length))
             .to_vec();
         assert!(shares.is_sorted(), "{shares:?}");
         assert!(
@@ -70,6 +71,6 @@ mod tests {
     fn without_a_length_the_share_is_whole_at_once() {
         let (ramp, now) = (Ramp::default(), Instant::now());
         ramp.begin(now);
-        assert!((ramp.share(now, Duration::ZERO) - 1.0).abs() < f64::EPSILON);
+        assert!((ramp.share(|| now, Duration::ZERO) - 1.0).abs() < f64::EPSILON);
     }
 }

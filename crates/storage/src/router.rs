@@ -5,6 +5,7 @@
 //! to the one that looks best. A node that came back stands for election only part of the time.
 
 use std::{
+    cell::LazyCell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -59,6 +60,9 @@ impl Reason {
     }
 }
 
+/// The time, read where a choice depends on it: mostly none does.
+pub(crate) type Now = LazyCell<Instant>;
+
 /// Indexes of nodes.
 pub(crate) type Indexes = SmallVec<[usize; 8]>;
 
@@ -82,10 +86,10 @@ pub(crate) fn elect(
     candidates: &[usize],
     nodes: &[Arc<Node>],
     slow_start: Duration,
-    now: Instant,
+    now: &Now,
 ) -> Option<usize> {
     let stands = |index: &usize| {
-        let share = nodes[*index].ramp.share(now, slow_start);
+        let share = nodes[*index].ramp.share(|| **now, slow_start);
         share >= 1.0 || fastrand::f64() < share
     };
     let standing: Indexes = candidates.iter().copied().filter(stands).collect();
@@ -93,11 +97,11 @@ pub(crate) fn elect(
 }
 
 /// As [`elect`], taking even one that is not whole yet: there is nobody else.
-pub(crate) fn elect_any(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Option<usize> {
+pub(crate) fn elect_any(candidates: &[usize], nodes: &[Arc<Node>], now: &Now) -> Option<usize> {
     cheaper_of_two(candidates, nodes, now)
 }
 
-fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Option<usize> {
+fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: &Now) -> Option<usize> {
     let (one, other) = match *candidates {
         [] => return None,
         [only] => return Some(only),
@@ -110,7 +114,7 @@ fn cheaper_of_two(candidates: &[usize], nodes: &[Arc<Node>], now: Instant) -> Op
     };
     let busy = |index: usize| {
         let users = nodes[index].users();
-        (users, nodes[index].load.latency(users, now))
+        (users, nodes[index].load.latency(users, || **now))
     };
     Some(if is_cheaper(busy(other), busy(one)) {
         other

@@ -1,5 +1,7 @@
 //! The rows a statement answers with.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -8,7 +10,7 @@ pub(crate) mod sealed {
     /// Nobody outside can name this trait, but a generic function over [`Column`](super::Column) can
     /// call its method: so what it takes is opaque.
     pub trait FromColumn: Sized {
-        fn from_column(row: Source<'_>, column: &str) -> Result<Self, Failure>;
+        fn from_column(row: Source<'_>, index: usize) -> Result<Self, Failure>;
     }
 
     pub struct Source<'a>(pub(crate) &'a tokio_postgres::Row);
@@ -21,14 +23,14 @@ pub trait Column: sealed::FromColumn {}
 macro_rules! columns {
     ($($type:ty),* $(,)?) => {$(
         impl sealed::FromColumn for $type {
-            fn from_column(row: sealed::Source<'_>, column: &str) -> Result<Self, sealed::Failure> {
-                row.0.try_get(column).map_err(sealed::Failure)
+            fn from_column(row: sealed::Source<'_>, index: usize) -> Result<Self, sealed::Failure> {
+                row.0.try_get(index).map_err(sealed::Failure)
             }
         }
         impl Column for $type {}
         impl sealed::FromColumn for Option<$type> {
-            fn from_column(row: sealed::Source<'_>, column: &str) -> Result<Self, sealed::Failure> {
-                row.0.try_get(column).map_err(sealed::Failure)
+            fn from_column(row: sealed::Source<'_>, index: usize) -> Result<Self, sealed::Failure> {
+                row.0.try_get(index).map_err(sealed::Failure)
             }
         }
         impl Column for Option<$type> {}
@@ -54,11 +56,18 @@ columns!(
 pub struct Row {
     query: &'static str,
     row: tokio_postgres::Row,
+    /// The column after the one that was read last: rows are mostly read in the order of their columns, and
+    /// then no name is searched for.
+    next: AtomicUsize,
 }
 
 impl Row {
     pub(crate) fn new(query: &'static str, row: tokio_postgres::Row) -> Self {
-        Self { query, row }
+        Self {
+            query,
+            row,
+            next: AtomicUsize::new(0),
+        }
     }
 
     /// The value of the column of that name.
@@ -66,10 +75,9 @@ impl Row {
     /// # Errors
     /// [`Error::Row`] when there is no such column, or it is of another type or NULL.
     pub fn get<T: Column>(&self, column: &str) -> Result<T, Error> {
-        T::from_column(sealed::Source(&self.row), column).map_err(|source| Error::Row {
-            query: self.query.to_owned(),
-            source: source.0.into(),
-        })
+        let index = self.index(column)?;
+        T::from_column(sealed::Source(&self.row), index)
+            .map_err(|source| self.error(source.0.into()))
     }
 
     /// A text column, borrowed.
@@ -77,9 +85,26 @@ impl Row {
     /// # Errors
     /// As [`Row::get`].
     pub fn text(&self, column: &str) -> Result<&str, Error> {
-        self.row.try_get(column).map_err(|source| Error::Row {
+        let index = self.index(column)?;
+        let text = self.row.try_get(index);
+        text.map_err(|source| self.error(source.into()))
+    }
+
+    fn index(&self, column: &str) -> Result<usize, Error> {
+        let columns = self.row.columns();
+        let is_it = |index: &usize| columns.get(*index).is_some_and(|it| it.name() == column);
+        let next = Some(self.next.load(Ordering::Relaxed)).filter(is_it);
+        let index = next.or_else(|| (0..columns.len()).find(is_it));
+        let index =
+            index.ok_or_else(|| self.error(format!("there is no column {column}").into()))?;
+        self.next.store(index + 1, Ordering::Relaxed);
+        Ok(index)
+    }
+
+    fn error(&self, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+        Error::Row {
             query: self.query.to_owned(),
-            source: source.into(),
-        })
+            source,
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::{Cluster, Freshness};
 use crate::{
     deadline::Deadline,
     error::Error,
-    router::{self, Indexes, Reason},
+    router::{self, Indexes, Now, Reason},
     token::{Token, UnknownToken},
     topology::{Role, Topology},
 };
@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     fn choose_any(&self, topology: &Topology, failed: &[usize]) -> Option<Chosen> {
-        let (nodes, now) = (&self.0.nodes, Instant::now());
+        let (nodes, now) = (&self.0.nodes, &Now::new(Instant::now));
         let all = router::replicas(topology, nodes);
         let primary = router::primary(topology, nodes);
         let untried: Indexes = all
@@ -106,7 +106,7 @@ impl Cluster {
             .filter(|i| !failed.contains(i))
             .collect();
         // When all were away there is no warm node to spare them, and the primary least of all.
-        let is_warm = |index: usize| nodes[index].ramp.share(now, self.0.slow_start) >= 1.0;
+        let is_warm = |index: usize| nodes[index].ramp.share(|| **now, self.0.slow_start) >= 1.0;
         let primary_is_warm = primary.is_some_and(is_warm);
         let elected = if primary_is_warm {
             router::elect(&untried, nodes, self.0.slow_start, now)
@@ -166,7 +166,7 @@ impl Cluster {
             self.0.patience.note(in_time, Instant::now());
             (ready, reason) = (arrived(&replicas), Reason::TokenWaited);
         }
-        let now = Instant::now();
+        let now = &Now::new(Instant::now);
         if let Some(index) = router::elect(&ready, nodes, self.0.slow_start, now) {
             return Some((index, reason));
         }

@@ -21,7 +21,7 @@ const SYNC_WAIT: &str = "SyncRepWaitForLSN";
 /// What one connection was told.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    was_standby: AtomicBool,
+    is_standby: AtomicBool,
     not_synchronous: AtomicBool,
     /// Woken when the server stops being a standby.
     promoted: Option<Arc<Notify>>,
@@ -31,7 +31,7 @@ impl Told {
     /// One that wakes `promoted` when the server is a standby no more; `was_standby` says what it was before the session.
     pub(crate) fn waking(promoted: Arc<Notify>, was_standby: bool) -> Self {
         Self {
-            was_standby: AtomicBool::new(was_standby),
+            is_standby: AtomicBool::new(was_standby),
             promoted: Some(promoted),
             ..Self::default()
         }
@@ -48,13 +48,18 @@ impl Told {
         }
     }
 
+    /// Whether the server is a standby, for all that was told.
+    pub(super) fn is_standby(&self) -> bool {
+        self.is_standby.load(Ordering::Relaxed)
+    }
+
     pub(super) fn note_recovery(&self, in_hot_standby: Option<&str>) {
         // A pooler in between may keep it to itself.
         let Some(is_standby) = in_hot_standby.map(|told| told == "on") else {
             return;
         };
-        if self.was_standby.load(Ordering::Relaxed) != is_standby {
-            self.was_standby.store(is_standby, Ordering::Relaxed);
+        if self.is_standby() != is_standby {
+            self.is_standby.store(is_standby, Ordering::Relaxed);
             if let Some(promoted) = self.promoted.as_ref().filter(|_| !is_standby) {
                 promoted.notify_one();
             }

@@ -1,6 +1,9 @@
 //! Generations of a node: what was begun on it in one belongs to it alone.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
@@ -14,6 +17,8 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     /// How far the node has come in it.
     pub(crate) progress: Progress,
+    /// What `over` says, without its lock.
+    is_over: AtomicBool,
     over: CancellationToken,
 }
 
@@ -22,13 +27,14 @@ impl Generation {
         Self {
             number,
             progress,
+            is_over: AtomicBool::new(false),
             over: CancellationToken::new(),
         }
     }
 
     /// Whether a later one has begun.
     pub(crate) fn is_over(&self) -> bool {
-        self.over.is_cancelled()
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Waits for `future`, but not past the end of the generation.
@@ -84,6 +90,7 @@ impl Generations {
     fn replace(&self, last: &Arc<Generation>, progress: Progress) {
         let next = Arc::new(Generation::new(last.number + 1, progress));
         let _found = self.0.compare_and_swap(last, next);
+        last.is_over.store(true, Ordering::Release);
         last.over.cancel();
     }
 }

@@ -14,20 +14,24 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Generation, Generations, session_options, statements::Statements};
 use crate::{
     config::NodeAddr,
-    connect::{Connector, Opened, Told},
+    connect::{Alarm, Connector, Opened, Told},
     error::Error,
 };
 
 /// By how much lifetimes differ, so that sessions made together don't end together.
 const LIFETIME_JITTER: f64 = 0.1;
 
+/// A session that is never idle when the pool is tended is looked at this often: reading the clock each time
+/// would cost more than the rest of a checkout.
+const USES_BETWEEN_LOOKS_AT_AGE: usize = 16;
+
 /// A session: the driver's handle, its prepared statements, and what the server told it.
 pub(crate) struct Session {
     client: ClientWrapper,
     pub(crate) statements: Statements,
     pub(crate) told: Arc<Told>,
+    pub(crate) alarm: Arc<Alarm>,
     pub(crate) generation: Arc<Generation>,
-    generations: Generations,
     expires: Instant,
     _ends_with_generation: AbortOnDropHandle<()>,
 }
@@ -41,11 +45,18 @@ impl Deref for Session {
 }
 
 impl Session {
-    /// Whether it may be used again: there, of the present generation, and not too old.
+    /// Whether it is there, and of the present generation.
+    fn is_usable(&self) -> bool {
+        !self.client.is_closed() && !self.generation.is_over()
+    }
+
+    fn is_old(&self, now: Instant) -> bool {
+        now >= self.expires
+    }
+
+    /// Whether it is worth keeping: usable, and not too old.
     pub(super) fn is_good(&self, now: Instant) -> bool {
-        !self.client.is_closed()
-            && self.generation.number == self.generations.number()
-            && now < self.expires
+        self.is_usable() && !self.is_old(now)
     }
 }
 
@@ -97,20 +108,22 @@ impl Manager for SessionManager {
             client,
             driver,
             told,
+            alarm,
         } = opening.await?;
         Ok(Box::new(Session {
             _ends_with_generation: generation.ends(driver.abort_handle()),
             client: ClientWrapper::new(client, driver),
             statements: Statements::default(),
             told,
+            alarm,
             generation,
-            generations: self.generations.clone(),
             expires: Instant::now() + self.lifetime(),
         }))
     }
 
-    async fn recycle(&self, session: &mut Box<Session>, _: &Metrics) -> RecycleResult<Error> {
-        if session.is_good(Instant::now()) {
+    async fn recycle(&self, session: &mut Box<Session>, used: &Metrics) -> RecycleResult<Error> {
+        let looks_at_age = used.recycle_count.is_multiple_of(USES_BETWEEN_LOOKS_AT_AGE);
+        if session.is_usable() && !(looks_at_age && session.is_old(Instant::now())) {
             Ok(())
         } else {
             Err(RecycleError::message("its time is over"))

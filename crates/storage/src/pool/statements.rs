@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use foldhash::fast::RandomState;
 use metrics::{Counter, Histogram};
 use tokio_postgres::Statement;
 
@@ -26,7 +27,7 @@ pub(crate) struct Named {
 
 /// The statements of one session, by their texts.
 #[derive(Default)]
-pub(crate) struct Statements(Mutex<HashMap<Place, Arc<Named>>>);
+pub(crate) struct Statements(Mutex<HashMap<Place, Arc<Named>, RandomState>>);
 
 /// Where a text begins, and how long it is.
 type Place = (usize, usize);
@@ -43,7 +44,7 @@ impl Statements {
         named
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Named>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Named>, RandomState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,9 @@ use std::{
     time::Instant,
 };
 
+use futures_util::TryStreamExt as _;
 use prepnexus_health::TRACE;
+use smallvec::SmallVec;
 use tokio_postgres::Row;
 use tracing::Instrument as _;
 
@@ -21,9 +23,15 @@ use crate::{
 
 /// What a request waits for that waits for a statement.
 const STATEMENT: &str = "a statement";
+const LATE: Error = Error::Deadline {
+    waiting_for: STATEMENT,
+};
 
 /// What preparing a statement is called in metrics.
 const PREPARE: &str = "prepare";
+
+/// The rows of one answer: mostly one, for which no list is made.
+pub(super) type Rows = SmallVec<[Row; 1]>;
 
 impl ReadConn {
     pub(crate) async fn execute(
@@ -34,10 +42,10 @@ impl ReadConn {
         let (known, session) = (self.known(sql).await?, self.session());
         let rows = if let Some(statement) = &known.statement {
             let params = for_driver(params);
-            self.run(&known, pin!(session.execute(statement, &params)))
+            self.run(&known, pin!(session.execute_raw(statement, params)))
                 .await?
         } else {
-            let params = with_types(params);
+            let params: Vec<_> = with_types(params).collect();
             self.run(&known, pin!(session.execute_typed(sql, &params)))
                 .await?
         };
@@ -50,17 +58,17 @@ impl ReadConn {
         &self,
         sql: &'static str,
         params: &Params<'_>,
-    ) -> Result<(Vec<Row>, &'static str), Error> {
+    ) -> Result<(Rows, &'static str), Error> {
         let (known, session) = (self.known(sql).await?, self.session());
-        let rows = if let Some(statement) = &known.statement {
-            let params = for_driver(params);
-            self.run(&known, pin!(session.query(statement, &params)))
-                .await?
-        } else {
-            let params = with_types(params);
-            self.run(&known, pin!(session.query_typed(sql, &params)))
-                .await?
+        let rows = async {
+            let rows = if let Some(statement) = &known.statement {
+                session.query_raw(statement, for_driver(params)).await?
+            } else {
+                session.query_typed_raw(sql, with_types(params)).await?
+            };
+            rows.try_collect::<Rows>().await
         };
+        let rows = self.run(&known, pin!(rows)).await?;
         known.rows.increment(rows.len() as u64);
         self.note_seen(rows.first());
         Ok((rows, known.name))
@@ -118,7 +126,11 @@ impl ReadConn {
             return Err(Error::TransactionEnded);
         }
         let began = Instant::now();
-        if self.running.fetch_add(1, Ordering::Relaxed) > 0 {
+        if self.deadline.is_before(began) {
+            return Err(LATE);
+        }
+        let is_alone = self.running.fetch_add(1, Ordering::Relaxed) == 0;
+        if !is_alone {
             self.note_side_by_side();
         }
         let span = tracing::trace_span!(
@@ -131,8 +143,12 @@ impl ReadConn {
             server.address = self.node().label,
             role = self.role.as_str(),
         );
-        let outcome = self.deadline.limit(STATEMENT, statement.instrument(span));
-        let outcome = outcome.await?;
+        // Most of the time nobody traces.
+        let outcome = if span.is_none() {
+            self.in_time(is_alone, statement).await?
+        } else {
+            self.in_time(is_alone, statement.instrument(span)).await?
+        };
         if outcome
             .as_ref()
             .is_err_and(|error| self.ended_with_generation(error))
@@ -160,11 +176,23 @@ impl ReadConn {
         self.learn_from(&error);
         // The server's clock was faster.
         if error.is_cancelled() && self.deadline.has_passed() {
-            return Err(Error::Deadline {
-                waiting_for: STATEMENT,
-            });
+            return Err(LATE);
         }
         Err(error)
+    }
+
+    /// What `statement` gives, if it is in time.
+    async fn in_time<T>(
+        &self,
+        is_alone: bool,
+        statement: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        if is_alone {
+            let alarm = &self.session().alarm;
+            alarm.limit(self.deadline, statement).await.ok_or(LATE)
+        } else {
+            self.deadline.limit(STATEMENT, statement).await
+        }
     }
 
     /// Whether an error is that the session was ended because the node is not what it was.

@@ -63,8 +63,8 @@ pub(super) struct Seen {
     /// Statements that told nothing, and how many of them a later question covers.
     untold: AtomicU64,
     covered: AtomicU64,
-    /// What the first statement told of its snapshot.
-    first: OnceLock<Option<SeenIn>>,
+    /// What the first statement told of its snapshot, if it did.
+    first: OnceLock<SeenIn>,
     /// Whether statements ran side by side: then it is not sure which was the first.
     side_by_side: AtomicBool,
 }
@@ -111,7 +111,7 @@ impl ReadConn {
     pub(crate) fn first_seen_in(&self) -> Option<&SeenIn> {
         let seen = &self.seen;
         let is_sure = !seen.side_by_side.load(Ordering::Acquire);
-        seen.first.get().filter(|_| is_sure)?.as_ref()
+        seen.first.get().filter(|_| is_sure)
     }
 
     /// Notes that a statement was begun beside another.
@@ -123,14 +123,13 @@ impl ReadConn {
     pub(super) fn note_seen(&self, first: Option<&Row>) {
         let seen = &self.seen;
         let position = first.and_then(position_of);
-        seen.first.get_or_init(|| {
-            let snapshot = snapshot_of(first?)?;
-            Some(SeenIn {
-                snapshot,
-                position: position?,
-            })
-        });
         if let Some(position) = position {
+            if seen.has_nothing()
+                && let Some(snapshot) = first.and_then(snapshot_of)
+            {
+                // Where another was first at the same time, neither counts.
+                let _first = seen.first.set(SeenIn { snapshot, position });
+            }
             seen.position.fetch_max(position, Ordering::AcqRel);
             self.generation().progress.note(position);
         } else {
@@ -140,6 +139,11 @@ impl ReadConn {
 }
 
 impl Seen {
+    /// Whether no statement has ended yet.
+    fn has_nothing(&self) -> bool {
+        self.position() == 0 && self.untold.load(Ordering::Acquire) == 0
+    }
+
     fn position(&self) -> u64 {
         self.position.load(Ordering::Acquire)
     }
