@@ -30,12 +30,12 @@ pub(crate) fn database() -> TestDb {
     runtime.unwrap().block_on(TestDb::new())
 }
 
-/// Changes a test's database.
-pub(crate) fn psql(db: &TestDb, sql: &str) {
+/// Changes a test's database, or asks it.
+pub(crate) fn psql(db: &TestDb, sql: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.unwrap().block_on(db.psql(sql));
+    runtime.unwrap().block_on(db.psql(sql))
 }
 
 /// The password of the database's role.

@@ -17,7 +17,7 @@ use prepnexus_testkit::TestDb;
 use tempfile::TempDir;
 
 use crate::{
-    process::{Served, api, ask, database, eventually, free_port, run},
+    process::{Served, api, ask, database, eventually, free_port, psql, run},
     prometheus::repository,
 };
 
@@ -221,4 +221,7 @@ fn no_request_fails_while_three_processes_are_replaced_and_a_migration_is_applie
         failed.first()
     );
     assert!(writes > 20, "{writes}");
+    // What was asked of a second process because the first one ended is there once.
+    let posts = psql(&db, "SELECT count(*), count(DISTINCT title) FROM posts");
+    assert_eq!(posts, format!("{writes}|{writes}"));
 }
