@@ -29,6 +29,16 @@ pub(crate) struct Load {
     noted_at: AtomicU64,
     start: OnceLock<Instant>,
     answered: AtomicU64,
+    given_up: AtomicU64,
+}
+
+/// How often a node was waited for, with success and without, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Statements that were answered.
+    pub(crate) answered: u64,
+    /// Requests that ended while they waited for it.
+    pub(crate) given_up: u64,
 }
 
 impl Load {
@@ -43,9 +53,21 @@ impl Load {
         self.note(FAILURE, Instant::now());
     }
 
+    /// Notes that a request waits for the node no more, and was not answered.
+    pub(crate) fn note_given_up(&self) {
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many statements were answered since the start.
     pub(crate) fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        Tally {
+            answered: self.answered(),
+            given_up: self.given_up.load(Ordering::Relaxed),
+        }
     }
 
     /// The recent latency, in nanoseconds and at least one. It is forgotten while nothing is sent to

@@ -147,17 +147,17 @@ impl Monitor {
     pub(crate) async fn watch(self: Arc<Self>, index: usize, stop: CancellationToken) {
         let mut post = Post::default();
         loop {
-            let answered_before = self.nodes[index].load.answered();
+            let before = self.nodes[index].load.tally();
             let round = async {
                 let outcome = self.probe(index, &mut post).await;
-                self.record(index, outcome, answered_before);
+                self.record(index, outcome, before);
                 self.rest(index, &mut post).await
             };
             match stop.run_until_cancelled(round).await {
                 None => return,
                 Some(Ok(())) => {}
                 // As good as a probe that failed.
-                Some(Err(error)) => self.record(index, Err(error), answered_before),
+                Some(Err(error)) => self.record(index, Err(error), before),
             }
         }
     }

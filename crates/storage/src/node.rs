@@ -143,7 +143,8 @@ impl Node {
         let began = Instant::now();
         let present = self.generations.present();
         let outcome = if present.number == generation {
-            deadline.limit(CONNECTION, present.outlast(getting)).await?
+            let waiting = deadline.limit(CONNECTION, present.outlast(getting)).await;
+            waiting.inspect_err(|_| self.load.note_given_up())?
         } else {
             None
         };

@@ -214,6 +214,7 @@ impl Drop for ReadConn {
         let session = Pooled::take(session);
         if running && (!session.is_closed() || session.generation.is_over()) {
             let node = self.node();
+            node.load.note_given_up();
             let around = &node.around;
             let cancelling = cancel(session, node.addr.clone(), around.tls.clone());
             around.tasks.spawn_on(cancelling, &around.runtime);

@@ -10,6 +10,7 @@ use crate::{
     config::ClusterConfig,
     error::Error,
     lag::PrimaryHistory,
+    load::Tally,
     metric,
     node::Node,
     progress::Progress,
@@ -63,13 +64,12 @@ impl Views {
 }
 
 impl Monitor {
-    /// Takes in the outcome of a probe; `answered_before` counts the statements that the node had
-    /// answered when the probe began.
+    /// Takes in the outcome of a probe, at whose beginning the node's tally was `before`.
     pub(super) fn record(
         &self,
         index: usize,
         outcome: Result<Observation, Error>,
-        answered_before: u64,
+        before: Tally,
     ) {
         let node = &self.nodes[index];
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,8 +85,10 @@ impl Monitor {
                 node.breaker.on_probe_failure(Instant::now());
                 node.set_last_error(error.chain());
                 views.missed[index] += 1;
-                // One slow answer is not a death, unless users wait as well and get none.
-                let users_wait = node.users() > 0 && node.load.answered() == answered_before;
+                // One slow answer is not a death, unless users wait as well, or have waited, and get none.
+                let tally = node.load.tally();
+                let users_wait = (node.users() > 0 || tally.given_up != before.given_up)
+                    && tally.answered == before.answered;
                 let is_late = matches!(error, Error::Deadline { .. });
                 let view = &mut views.nodes[index];
                 let was_down = view.state == NodeState::Down;

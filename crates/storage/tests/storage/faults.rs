@@ -65,6 +65,28 @@ async fn a_frozen_server_costs_a_deadline_then_nothing_and_is_used_again_when_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_is_found_out_by_one_probe_though_who_waited_has_given_up_meanwhile() {
+    let (stack, db) = own_stack(0).await;
+    let config = ClusterConfig {
+        // A probe is made because of a request alone, and one more would take for ever.
+        probe_interval: Duration::from_secs(600),
+        probe_timeout: Duration::from_secs(3),
+        connect_timeout: Duration::from_secs(600),
+        ..patient(db.config())
+    };
+    let cluster = Cluster::start(&config).unwrap();
+    cluster.wait_for_primary(patience()).await.unwrap();
+    let deadline = Deadline::after(Duration::from_millis(500));
+    let held = cluster.read(Freshness::Any, deadline).await.unwrap();
+    with_node(stack.primary(), PgNode::freeze).await;
+    let error = held.query("-- one\nSELECT 1", &[]).await.unwrap_err();
+    assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    drop(held);
+    wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
+    with_node(stack.primary(), PgNode::thaw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_takes_no_new_connections_is_noticed() {
     let (stack, db) = own_stack(0).await;
     let cluster = watchful(db.config()).await;
