@@ -33,6 +33,13 @@ use crate::{
 /// The parameter by which a server tells its sessions that it is a standby, since PostgreSQL 14.
 const IN_RECOVERY: &str = "in_hot_standby";
 
+/// How long a connection may be silent before the system asks the server whether it is still there, how often it asks again,
+/// and how many questions may stay unanswered. Devices between machines forget a silent connection, some of them after
+/// less than six minutes, and tell neither end: a request on it would wait until its deadline.
+const SILENCE: Duration = Duration::from_secs(60);
+const QUESTION_INTERVAL: Duration = Duration::from_secs(10);
+const QUESTIONS: u32 = 3;
+
 /// Makes connections to the nodes of one cluster.
 #[derive(Clone)]
 pub(crate) struct Connector {
@@ -166,6 +173,9 @@ impl Connector {
             .dbname(&config.database)
             .user(&config.user)
             .application_name(&config.application_name)
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(QUESTION_INTERVAL)
+            .keepalives_retries(QUESTIONS)
             .ssl_mode(match config.ssl_mode {
                 SslMode::Disable => DriverSslMode::Disable,
                 SslMode::Prefer => DriverSslMode::Prefer,

@@ -65,12 +65,7 @@ impl Views {
 
 impl Monitor {
     /// Takes in the outcome of a probe, at whose beginning the node's tally was `before`.
-    pub(super) fn record(
-        &self,
-        index: usize,
-        outcome: Result<Observation, Error>,
-        before: Tally,
-    ) {
+    pub(super) fn record(&self, index: usize, outcome: Result<Observation, Error>, before: Tally) {
         let node = &self.nodes[index];
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         views.probed[index] = true;
