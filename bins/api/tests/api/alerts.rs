@@ -14,6 +14,7 @@ use prepnexus_testkit::TestDb;
 use crate::{
     process::{PATIENCE, Served, api, ask, eventually, repeating, run, within},
     prometheus::{Prometheus, repository},
+    receiver::Receiver,
 };
 
 /// Runs a checker of Debian's, and demands that it is content.
@@ -80,13 +81,14 @@ fn each_alert_is_tested_both_ways_and_has_a_section_in_the_runbook() {
     }
 }
 
-/// A process over a primary, a replica behind a proxy, and Redis, and what watches it.
+/// A process over a primary, a replica behind a proxy, and Redis; what watches it, and whom it tells by itself.
 struct Watched {
     stack: Stack,
     db: TestDb,
     to_replica: Proxy,
     served: Served,
     prometheus: Prometheus,
+    receiver: Receiver,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -112,8 +114,10 @@ impl Watched {
             .wait_caught_up_with(stack.primary())
             .unwrap();
         let to_replica = Proxy::start(stack.replica(0).addr()).unwrap();
+        let receiver = Receiver::start();
         let mut command = api(&db);
         command
+            .env("ALERT_WEBHOOK_URL", receiver.url("/hook"))
             .env("DB_HOST", "127.0.0.1")
             .env(
                 "DB_PORT",
@@ -131,6 +135,7 @@ impl Watched {
             to_replica,
             served,
             prometheus,
+            receiver,
         };
         let is_quiet = || watched.prometheus.firing().is_empty();
         eventually("no alert at first", is_quiet);
@@ -145,16 +150,17 @@ impl Watched {
     }
 
     fn assert_silent(&self, alert: &str) {
-        let fires = self.prometheus.fires(alert);
+        let fires = self.prometheus.fires(alert) || self.receiver.fires(alert);
         assert!(!fires, "{alert} fires before there is a reason");
     }
 
     fn begins(&self, alert: &str) {
-        within(PATIENCE + MINUTE, alert, || self.prometheus.fires(alert));
+        let is_told = || self.prometheus.fires(alert) && self.receiver.fires(alert);
+        within(PATIENCE + MINUTE, alert, is_told);
     }
 
     fn ends(&self, alert: &str) {
-        let is_over = || !self.prometheus.fires(alert);
+        let is_over = || !self.prometheus.fires(alert) && !self.receiver.fires(alert);
         eventually(&format!("the end of {alert}"), is_over);
     }
 

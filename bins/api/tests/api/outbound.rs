@@ -13,17 +13,6 @@ use crate::{
     receiver::{Post, Receiver},
 };
 
-fn json(post: &Post) -> Value {
-    serde_json::from_slice(&post.body).unwrap()
-}
-
-fn is_alert(name: &'static str, status: &'static str) -> impl Fn(&Post) -> bool {
-    move |post| {
-        let sent = json(post);
-        sent["groupLabels"]["alertname"] == name && sent["status"] == status
-    }
-}
-
 #[test]
 fn a_lost_primary_is_told_once_and_so_is_its_return() {
     let (db, receiver) = (database(), Receiver::start());
@@ -37,14 +26,14 @@ fn a_lost_primary_is_told_once_and_so_is_its_return() {
     let served = Served::start(command);
     served.wait_until_ready();
     proxy.cut();
-    let fired = receiver.wait_for("firing", is_alert("PrepnexusNoPrimary", "firing"));
+    let fired = receiver.wait_for("firing", |post| post.tells("PrepnexusNoPrimary", "firing"));
     assert!(
         fired.head.starts_with("post /hook?key=hidden "),
         "{}",
         fired.head
     );
     assert!(fired.head.contains("content-type: application/json"));
-    let fired = json(&fired);
+    let fired = fired.json();
     let alert = &fired["alerts"][0];
     assert_eq!(alert["labels"]["severity"], "page");
     assert_eq!(
@@ -54,7 +43,7 @@ fn a_lost_primary_is_told_once_and_so_is_its_return() {
     // The receiver goes away, and is told what it missed.
     receiver.answer(503);
     proxy.restore();
-    receiver.wait_for("a try", |post| json(post)["status"] == "resolved");
+    receiver.wait_for("a try", |post| post.json()["status"] == "resolved");
     let before = receiver.posts().len();
     served.wait_for_line("the receiver of alerts can't be told");
     receiver.answer(200);
@@ -62,10 +51,10 @@ fn a_lost_primary_is_told_once_and_so_is_its_return() {
     eventually("all is told", || {
         let names = ["PrepnexusNoPrimary", "PrepnexusNodeAway"];
         let again = receiver.posts().split_off(before);
-        let told = |name| again.iter().any(is_alert(name, "resolved"));
+        let told = |name| again.iter().any(|post| post.tells(name, "resolved"));
         names.into_iter().all(told)
     });
-    let resolved = receiver.posts().into_iter().map(|post| json(&post));
+    let resolved = receiver.posts().into_iter().map(|post| post.json());
     let resolved = resolved.filter(|sent| sent["alerts"][0]["fingerprint"] == alert["fingerprint"]);
     for sent in resolved.filter(|sent| sent["status"] == "resolved") {
         assert_eq!(sent["alerts"][0]["startsAt"], alert["startsAt"]);
@@ -73,7 +62,7 @@ fn a_lost_primary_is_told_once_and_so_is_its_return() {
     let posts = receiver.posts();
     let fired = posts
         .iter()
-        .filter(|post| is_alert("PrepnexusNoPrimary", "firing")(post));
+        .filter(|post| post.tells("PrepnexusNoPrimary", "firing"));
     assert_eq!(fired.count(), 1, "it was told once");
     served.terminate();
     let (status, lines) = served.wait();

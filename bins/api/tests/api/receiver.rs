@@ -1,6 +1,7 @@
 //! Somebody who is told: a small HTTP server that keeps what is posted to it.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
@@ -10,6 +11,8 @@ use std::{
     thread,
 };
 
+use serde_json::Value;
+
 use crate::process::eventually;
 
 /// One post.
@@ -18,6 +21,18 @@ pub(crate) struct Post {
     /// Request line and headers, in small letters.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
+}
+
+impl Post {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Whether it is about alerts of that name, and that they are `status`.
+    pub(crate) fn tells(&self, alert: &str, status: &str) -> bool {
+        let sent = self.json();
+        sent["groupLabels"]["alertname"] == alert && sent["status"] == status
+    }
 }
 
 /// The server; it ends with the process.
@@ -62,6 +77,20 @@ impl Receiver {
     /// All that was posted.
     pub(crate) fn posts(&self) -> Vec<Post> {
         self.posts.lock().unwrap().clone()
+    }
+
+    /// Whether an alert of that name fires, for all that was told.
+    pub(crate) fn fires(&self, alert: &str) -> bool {
+        let mut firing = BTreeMap::new();
+        for post in self.posts() {
+            let sent = post.json();
+            if sent["groupLabels"]["alertname"] == alert {
+                for one in sent["alerts"].as_array().unwrap() {
+                    firing.insert(one["fingerprint"].to_string(), one["status"] == "firing");
+                }
+            }
+        }
+        firing.into_values().any(|fires| fires)
     }
 
     /// The first post that is so, when it has come.

@@ -173,7 +173,7 @@ pub(super) fn holding(
     }
     holding.extend(nodes.iter().flat_map(of_node));
     let cache = components.get("cache");
-    if cache.is_some_and(|cache| cache.status == Status::Unhealthy) {
+    if cache.is_some_and(|cache| cache.status != Status::Healthy) {
         let summary = "Redis can't be used; each process serves from its own memory";
         holding.push(Condition::CacheAway.alert(None, summary));
     }
