@@ -12,6 +12,7 @@ mod problem;
 mod routes;
 mod server;
 mod state;
+mod time;
 
 pub use config::WebConfig;
 pub use http::methods::Route;

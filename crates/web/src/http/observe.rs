@@ -28,6 +28,7 @@ use crate::{
     problem::{Code, Problem},
     routes::health::AnswersForItself,
     state::AppState,
+    time::milliseconds,
 };
 
 /// The middleware.
@@ -138,7 +139,7 @@ fn by_status<B>(response: &ServiceResponse<B>) -> Problem {
 
 /// Writes are worth a line; reads are counted.
 fn log(method: &Method, route: &str, status: u16, began: Instant) {
-    let milliseconds = began.elapsed().as_secs_f64() * 1_000.0;
+    let milliseconds = milliseconds(began.elapsed());
     if method.is_safe() {
         tracing::debug!(%method, route, status, milliseconds, "answered");
     } else {

@@ -23,6 +23,7 @@ use crate::{
         monitoring::{backups::BackupsStatus, database::DatabaseHealth, errors::ErrorGroup},
     },
     state::AppState,
+    time::milliseconds,
 };
 
 /// Over how long latencies and hit ratios are told.
@@ -177,10 +178,8 @@ fn latencies(recent: &Recent, now: Instant) -> Vec<Latency> {
         for (_, more) in all.iter().filter(|(labels, _)| kind(labels) == Some(of)) {
             times.merge(more);
         }
-        let [p50_ms, p95_ms, p99_ms] = [0.5, 0.95, 0.99].map(|quantile| {
-            let time = times.quantile(quantile)?;
-            Some(time.as_secs_f64() * 1_000.0)
-        });
+        let [p50_ms, p95_ms, p99_ms] =
+            [0.5, 0.95, 0.99].map(|quantile| times.quantile(quantile).map(milliseconds));
         Latency {
             of,
             count: times.count(),

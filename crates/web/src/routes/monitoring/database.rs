@@ -6,7 +6,7 @@ use prepnexus_health::BreakerState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{openapi::MethodErrors, routes::health::answer, state::AppState};
+use crate::{openapi::MethodErrors, routes::health::answer, state::AppState, time::milliseconds};
 
 /// The database cluster.
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,7 +84,6 @@ impl From<NodeStatus> for Node {
             breaker,
             pool,
         } = status;
-        let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1_000.0;
         Self {
             host: view.addr.host,
             port: view.addr.port,

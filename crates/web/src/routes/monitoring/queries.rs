@@ -9,7 +9,7 @@ use prepnexus_content::{Advice, IndexStatistics, Inspected, SlowQuery, TableStat
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{openapi::MethodErrors, routes::health::answer, state::AppState};
+use crate::{openapi::MethodErrors, routes::health::answer, state::AppState, time::milliseconds};
 
 /// What was found when it was looked last.
 #[derive(Debug, Serialize, ToSchema)]
@@ -161,7 +161,7 @@ impl Slow {
             name: slow.name,
             node_role: slow.role.as_str(),
             count: slow.count,
-            longest_ms: slow.longest.as_secs_f64() * 1_000.0,
+            longest_ms: milliseconds(slow.longest),
             last_seen: now.checked_sub(ago).unwrap_or(now),
             plan,
             planned_by,

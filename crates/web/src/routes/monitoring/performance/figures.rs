@@ -13,7 +13,10 @@ use prepnexus_health::{
 use super::{
     LookupsLately, QueriesLately, QueryFigures, RequestsLately, RouteFigures, TierFigures,
 };
-use crate::metric::{CACHE_REQUESTS, DURATION, QUERY_DURATION, QUERY_ROWS, REQUESTS};
+use crate::{
+    metric::{CACHE_REQUESTS, DURATION, QUERY_DURATION, QUERY_ROWS, REQUESTS},
+    time::milliseconds,
+};
 
 /// The windows that are told of, in minutes.
 const MINUTES: [u64; 3] = [1, 5, 15];
@@ -200,10 +203,7 @@ fn of(counts: &BTreeMap<Two, u64>, key: &Two) -> u64 {
 }
 
 fn quantiles(times: Option<&Times>) -> [Option<f64>; 3] {
-    [0.5, 0.95, 0.99].map(|quantile| {
-        let time = times?.quantile(quantile)?;
-        Some(time.as_secs_f64() * 1_000.0)
-    })
+    [0.5, 0.95, 0.99].map(|quantile| times?.quantile(quantile).map(milliseconds))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "look-ups are far below 2^53")]
