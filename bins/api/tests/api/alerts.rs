@@ -241,6 +241,17 @@ fn faults_are_told_by_their_alerts_and_their_end_as_well() {
     };
     assert_eq!(write("All is well"), 201);
 
+    // A defect: a constraint that the code knows nothing of.
+    watched.psql("ALTER TABLE posts ADD CONSTRAINT no_storm CHECK (title <> 'Storm') NOT VALID");
+    let storm = "PrepnexusErrorStorm";
+    watched.assert_silent(&[storm]);
+    let is_told = || {
+        assert_eq!(write("Storm"), 500);
+        watched.prometheus.fires(storm) && watched.receiver.fires(storm)
+    };
+    eventually(storm, is_told);
+    watched.psql("ALTER TABLE posts DROP CONSTRAINT no_storm");
+
     // Each time other posts: what is known not to be there is not asked for again.
     let mut posts = 1_000_000..;
     let crowded = ["PrepnexusShedding", "PrepnexusPoolSaturated"];
@@ -254,16 +265,6 @@ fn faults_are_told_by_their_alerts_and_their_end_as_well() {
         });
     });
     watched.end(&["PrepnexusPoolSaturated"]);
-
-    // A defect: a constraint that the code knows nothing of.
-    watched.psql("ALTER TABLE posts ADD CONSTRAINT no_storm CHECK (title <> 'Storm') NOT VALID");
-    let storm = "PrepnexusErrorStorm";
-    let is_told = || {
-        assert_eq!(write("Storm"), 500);
-        watched.prometheus.fires(storm) && watched.receiver.fires(storm)
-    };
-    eventually(storm, is_told);
-    watched.psql("ALTER TABLE posts DROP CONSTRAINT no_storm");
 
     let primary = watched.stack.primary();
     watched.told(
