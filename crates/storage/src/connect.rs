@@ -34,8 +34,8 @@ use crate::{
 const IN_RECOVERY: &str = "in_hot_standby";
 
 /// How long a connection may be silent before the system asks the server whether it is still there, how often it asks again,
-/// and how many questions may stay unanswered. Devices between machines forget a silent connection, some of them after
-/// less than six minutes, and tell neither end: a request on it would wait until its deadline.
+/// and how many questions may stay unanswered. Devices between machines forget a silent connection without a word, some
+/// after 350 s (AWS, "Update the TCP idle timeout for your Network Load Balancer listener"): a request on it would wait until its deadline.
 const SILENCE: Duration = Duration::from_secs(60);
 const QUESTION_INTERVAL: Duration = Duration::from_secs(10);
 const QUESTIONS: u32 = 3;

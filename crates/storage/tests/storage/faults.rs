@@ -64,26 +64,49 @@ async fn a_frozen_server_costs_a_deadline_then_nothing_and_is_used_again_when_it
     assert_eq!(item_names(&db).await, "after before");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_server_is_found_out_by_one_probe_though_who_waited_has_given_up_meanwhile() {
+/// What a request may wait for.
+enum Wait {
+    Connection,
+    Statement,
+}
+
+/// Freezes a server; a request then waits for it and gives up before the one probe that is made has ended.
+async fn freezes_under_a_request_that_gives_up(wait: Wait) {
     let (stack, db) = own_stack(0).await;
     let config = ClusterConfig {
         // A probe is made because of a request alone, and one more would take for ever.
         probe_interval: Duration::from_secs(600),
         probe_timeout: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(600),
+        pool_min_idle: 0,
         ..patient(db.config())
     };
     let cluster = Cluster::start(&config).unwrap();
     cluster.wait_for_primary(patience()).await.unwrap();
-    let deadline = Deadline::after(Duration::from_millis(500));
-    let held = cluster.read(Freshness::Any, deadline).await.unwrap();
+    let read = || cluster.read(Freshness::Any, Deadline::after(Duration::from_millis(500)));
+    let held = match wait {
+        Wait::Connection => None,
+        Wait::Statement => Some(read().await.unwrap()),
+    };
     with_node(stack.primary(), PgNode::freeze).await;
-    let error = held.query("-- one\nSELECT 1", &[]).await.unwrap_err();
+    let error = match held {
+        Some(held) => held.query("-- one\nSELECT 1", &[]).await.map(drop),
+        None => read().await.map(drop),
+    }
+    .unwrap_err();
     assert!(matches!(error, Error::Deadline { .. }), "{error}");
-    drop(held);
     wait_for_node(&cluster, 0, Role::Primary, NodeState::Down).await;
     with_node(stack.primary(), PgNode::thaw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_is_found_out_by_one_probe_though_who_waited_has_given_up_meanwhile() {
+    freezes_under_a_request_that_gives_up(Wait::Statement).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_server_is_found_out_by_one_probe_though_who_waited_to_connect_has_given_up() {
+    freezes_under_a_request_that_gives_up(Wait::Connection).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
