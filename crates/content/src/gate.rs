@@ -21,7 +21,7 @@ use prepnexus_health::LimitConfig;
 
 pub(crate) use self::fair::Client;
 use self::lane::Lane;
-pub(crate) use self::lane::{Permit, describe};
+pub(crate) use self::lane::{Permit, WAITED, describe};
 
 /// So many changes are let in whatever they take: they wait for the disk and for each other's locks more than they work, and those that are
 /// committed together share a flush. A change takes ten round trips, each of which is late on a machine whose processors are busy with
@@ -116,17 +116,6 @@ impl Gate {
         let (lane, is_bulk) = self.lane(class);
         lane.enter(is_bulk, client, kind, Instant::now() + PATIENCE)
             .await
-    }
-
-    /// The ways at which somebody has been waiting ever since `moment`, or longer.
-    pub(crate) fn crowded_since(&self, moment: Instant) -> impl Iterator<Item = &'static str> {
-        let lanes = [("reads", &self.reads), ("writes", &self.writes)];
-        let is_crowded =
-            move |lane: &Lane| lane.crowded_since().is_some_and(|since| since <= moment);
-        lanes
-            .into_iter()
-            .filter(move |(_, lane)| is_crowded(lane))
-            .map(|(name, _)| name)
     }
 
     /// The way of a class, and whether it costs much there.

@@ -60,9 +60,6 @@ async fn watch(content: Content, health: Health) {
         let now = Instant::now();
         let feed_age = content.feed().age();
         let mut holding = conditions::holding(&nodes, &components, feed_age, &health.recent, now);
-        if let Some(then) = now.checked_sub(conditions::CROWDED) {
-            holding.extend(conditions::of_lanes(content.gate().crowded_since(then)));
-        }
         if let Some(seen) = content.backups() {
             holding.extend(backups::holding(&seen, content.clock().now()));
         }

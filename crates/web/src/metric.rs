@@ -38,6 +38,7 @@ pub(crate) const QUERY_ROWS: &str = "prepnexus_db_query_rows_total";
 pub(crate) const CACHE_REQUESTS: &str = "prepnexus_cache_requests_total";
 const STALE_SERVED: &str = "prepnexus_cache_stale_served_total";
 const ERRORS: &str = "prepnexus_errors_total";
+const GATE_WAIT: &str = "prepnexus_db_concurrency_wait_seconds";
 
 /// The metrics whose last minutes are kept.
 const RECENT: &[&str] = &[
@@ -50,6 +51,7 @@ const RECENT: &[&str] = &[
     STALE_SERVED,
     ERRORS,
     SHED,
+    GATE_WAIT,
 ];
 
 /// Where all metrics of the service go.

@@ -231,22 +231,27 @@ fn exchange(port: u16, request: &str) -> io::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// Does `work` again and again while `meanwhile` lasts: a failure of it is an end as well.
-pub(crate) fn repeating<T>(mut work: impl FnMut() + Send, meanwhile: impl FnOnce() -> T) -> T {
+/// Does each of `works` again and again, beside the others, while `meanwhile` lasts: a failure of it is an end as well.
+pub(crate) fn repeating<T, W: FnMut() + Send>(
+    works: impl IntoIterator<Item = W>,
+    meanwhile: impl FnOnce() -> T,
+) -> T {
     struct SetWhenDropped<'a>(&'a AtomicBool);
     impl Drop for SetWhenDropped<'_> {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Relaxed);
         }
     }
-    let is_over = AtomicBool::new(false);
+    let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                work();
-            }
-        });
-        let _at_the_end = SetWhenDropped(&is_over);
+        for mut work in works {
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    work();
+                }
+            });
+        }
+        let _at_the_end = SetWhenDropped(is_over);
         meanwhile()
     })
 }

@@ -18,6 +18,12 @@ pub(crate) fn repository(path: &str) -> PathBuf {
         .join(path)
 }
 
+/// Whether these are the labels of such an alert: `name`, or `name{label}` where it must have that one.
+pub(crate) fn is_of(labels: &Value, alert: &str) -> bool {
+    let (name, label) = alert.split_once('{').unwrap_or((alert, "alertname"));
+    labels["alertname"] == name && !labels[label.trim_end_matches('}')].is_null()
+}
+
 /// A server that scrapes and evaluates every second.
 pub(crate) struct Prometheus {
     port: u16,
@@ -62,19 +68,17 @@ impl Prometheus {
         targets.is_some_and(|targets| targets.iter().all(is_up) && !targets.is_empty())
     }
 
-    /// The names of the alerts that fire now.
-    pub(crate) fn firing(&self) -> Vec<String> {
+    /// The labels of the alerts that fire now.
+    pub(crate) fn firing(&self) -> Vec<Value> {
         let alerts = self.ask("/api/v1/alerts");
         let alerts = alerts["data"]["alerts"].as_array().into_iter().flatten();
         let firing = alerts.filter(|alert| alert["state"] == "firing");
-        firing
-            .map(|alert| alert["labels"]["alertname"].as_str().unwrap().to_owned())
-            .collect()
+        firing.map(|alert| alert["labels"].clone()).collect()
     }
 
-    /// Whether it fires.
+    /// Whether [such a one](is_of) fires.
     pub(crate) fn fires(&self, alert: &str) -> bool {
-        self.firing().iter().any(|one| one == alert)
+        self.firing().iter().any(|labels| is_of(labels, alert))
     }
 
     /// All rules, as they were read.

@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::process::eventually;
+use crate::{process::eventually, prometheus::is_of};
 
 /// One post.
 #[derive(Debug, Clone)]
@@ -79,13 +79,12 @@ impl Receiver {
         self.posts.lock().unwrap().clone()
     }
 
-    /// Whether an alert of that name fires, for all that was told.
+    /// Whether [such an alert](is_of) fires, for all that was told.
     pub(crate) fn fires(&self, alert: &str) -> bool {
         let mut firing = BTreeMap::new();
         for post in self.posts() {
-            let sent = post.json();
-            if sent["groupLabels"]["alertname"] == alert {
-                for one in sent["alerts"].as_array().unwrap() {
+            for one in post.json()["alerts"].as_array().unwrap() {
+                if is_of(&one["labels"], alert) {
                     firing.insert(one["fingerprint"].to_string(), one["status"] == "firing");
                 }
             }

@@ -59,7 +59,7 @@ fn requests_go_on_while_the_schema_is_widened() {
         );
         answers.push(ask(served.port, &read).0);
     };
-    repeating(write_and_read, || {
+    repeating([write_and_read], || {
         for number in 0..10 {
             for table in [
                 "posts",

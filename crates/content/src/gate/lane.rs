@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use metrics::{Gauge, describe_gauge, gauge};
+use metrics::{Gauge, Histogram, Unit, describe_gauge, describe_histogram, gauge, histogram};
 use prepnexus_health::{ConcurrencyLimit, LimitConfig, limit::Ended};
 use tokio::{sync::oneshot, time::timeout_at};
 
@@ -19,6 +19,8 @@ use crate::error::ContentError;
 const LIMIT: &str = "prepnexus_db_concurrency_limit";
 const UNDER_WAY: &str = "prepnexus_db_concurrency_in_use";
 const WAITING: &str = "prepnexus_db_concurrency_waiting";
+pub(crate) const WAITED: &str = "prepnexus_db_concurrency_wait_seconds";
+
 /// Tells the installed recorder what these metrics mean.
 pub(crate) fn describe() {
     describe_gauge!(
@@ -29,6 +31,11 @@ pub(crate) fn describe() {
     describe_gauge!(
         WAITING,
         "How many requests wait to be let in to the database"
+    );
+    describe_histogram!(
+        WAITED,
+        Unit::Seconds,
+        "Time a request waited to be let in to the database, of those that had to"
     );
 }
 
@@ -45,6 +52,7 @@ struct Shown {
     limit: Gauge,
     under_way: Gauge,
     waiting: Gauge,
+    waited: Histogram,
 }
 
 struct State {
@@ -56,8 +64,6 @@ struct State {
     bulk_under_way: u32,
     waiting: FairQueue<Waiting>,
     bulk_waiting: FairQueue<Waiting>,
-    /// Since when there has always been somebody waiting.
-    crowded_since: Option<Instant>,
 }
 
 /// Somebody who waits; told that he is in, or why he is not.
@@ -76,21 +82,22 @@ impl Lane {
                 bulk_under_way: 0,
                 waiting: FairQueue::default(),
                 bulk_waiting: FairQueue::default(),
-                crowded_since: None,
             }),
             shown: Shown {
                 limit: gauge!(LIMIT, "lane" => name),
                 under_way: gauge!(UNDER_WAY, "lane" => name),
                 waiting: gauge!(WAITING, "lane" => name),
+                waited: histogram!(WAITED, "lane" => name),
             },
         }));
-        lane.0.show(&mut lane.0.lock());
+        lane.0.show(&lane.0.lock());
         lane
     }
 
-    /// Since when there has always been somebody waiting.
-    pub(super) fn crowded_since(&self) -> Option<Instant> {
-        self.0.lock().crowded_since
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.0.lock().waiting()
     }
 
     /// Why one of that client would be refused at once, if it would.
@@ -114,7 +121,7 @@ impl Lane {
             let mut state = self.0.lock();
             if state.has_room(is_bulk) && state.queue(is_bulk).len() == 0 {
                 let permit = self.admit(&mut state, is_bulk, kind);
-                self.0.show(&mut state);
+                self.0.show(&state);
                 return Ok(permit);
             }
             if state.is_full(is_bulk) {
@@ -128,12 +135,19 @@ impl Lane {
             }
             let (tell, told) = oneshot::channel();
             state.queue(is_bulk).push(client, Waiting { tell, kind });
-            self.0.show(&mut state);
+            self.0.show(&state);
             told
         };
-        match timeout_at(latest.into(), told).await {
+        let mut wait = Wait {
+            lane: &self.0,
+            is_bulk,
+            since: Instant::now(),
+            is_queued: true,
+        };
+        let told = timeout_at(latest.into(), told).await;
+        wait.is_queued = told.is_err();
+        match told {
             Ok(told) => told.unwrap_or(Err(Shed::QueueFull)),
-            // Dropping `told` takes it out of the queue.
             Err(_late) => Err(Shed::Waited),
         }
     }
@@ -175,14 +189,14 @@ impl State {
         self.under_way < limit && (!is_bulk || self.bulk_under_way < for_bulk)
     }
 
-    /// Whether as many wait as may; who went away while he waited does not count.
+    /// Whether as many wait as may.
     fn is_full(&mut self, is_bulk: bool) -> bool {
         let most = (self.limit.steady() as usize).max(self.may_wait);
-        let queue = self.queue(is_bulk);
-        if queue.len() >= most {
-            queue.retain(|waiting| !waiting.tell.is_closed());
-        }
-        queue.len() >= most
+        self.queue(is_bulk).len() >= most
+    }
+
+    fn waiting(&self) -> usize {
+        self.waiting.len() + self.bulk_waiting.len()
     }
 
     fn queue(&mut self, is_bulk: bool) -> &mut FairQueue<Waiting> {
@@ -208,13 +222,31 @@ impl Inner {
         clippy::cast_precision_loss,
         reason = "a gauge is a float; queues are short"
     )]
-    fn show(&self, state: &mut State) {
+    fn show(&self, state: &State) {
         self.shown.limit.set(f64::from(state.limit.get()));
         self.shown.under_way.set(f64::from(state.under_way));
-        let waiting = state.waiting.len() + state.bulk_waiting.len();
-        self.shown.waiting.set(waiting as f64);
-        let since = state.crowded_since;
-        state.crowded_since = (waiting > 0).then(|| since.unwrap_or_else(Instant::now));
+        self.shown.waiting.set(state.waiting() as f64);
+    }
+}
+
+/// Somebody's wait, until he is told, gives up, or goes away. Dropped when nobody can be told any more.
+struct Wait<'a> {
+    lane: &'a Inner,
+    is_bulk: bool,
+    since: Instant,
+    /// He was not told yet.
+    is_queued: bool,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.lane.shown.waited.record(self.since.elapsed());
+        if self.is_queued {
+            let mut state = self.lane.lock();
+            let queue = state.queue(self.is_bulk);
+            queue.retain(|waiting| !waiting.tell.is_closed());
+            self.lane.show(&state);
+        }
     }
 }
 
@@ -224,7 +256,7 @@ impl fmt::Debug for Lane {
         f.debug_struct("Lane")
             .field("limit", &state.limit.get())
             .field("under_way", &state.under_way)
-            .field("waiting", &(state.waiting.len() + state.bulk_waiting.len()))
+            .field("waiting", &state.waiting())
             .finish()
     }
 }
@@ -262,6 +294,6 @@ impl Drop for Permit {
             .limit
             .on_end(self.kind, self.ended, under_way, Instant::now());
         lane.let_in(&mut state);
-        lane.0.show(&mut state);
+        lane.0.show(&state);
     }
 }

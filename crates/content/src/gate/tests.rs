@@ -75,21 +75,19 @@ async fn who_comes_when_as_many_wait_as_may_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_known_since_when_somebody_has_always_been_waiting() {
+async fn only_who_still_waits_is_counted_as_waiting() {
     let lane = lane(1);
-    assert_eq!(lane.crowded_since(), None);
-    let inside = enter(&lane, false, client(1)).await.unwrap();
-    assert_eq!(lane.crowded_since(), None, "nobody waits");
-    let second = waiter(&lane, false, client(1)).await;
-    let since = lane.crowded_since();
-    assert!(since.is_some());
-    let third = waiter(&lane, true, client(2)).await;
-    drop(inside);
-    let second = second.await.unwrap();
-    assert_eq!(lane.crowded_since(), since, "there is still one");
-    drop(second);
-    let _third = third.await.unwrap();
-    assert_eq!(lane.crowded_since(), None);
+    let _in = enter(&lane, false, client(1)).await.unwrap();
+    assert_eq!(lane.waiting(), 0);
+    let gives_up = waiter(&lane, false, client(1)).await;
+    assert_eq!(lane.waiting(), 1);
+    let goes_away = waiter(&lane, true, client(2)).await;
+    assert_eq!(lane.waiting(), 2);
+    goes_away.abort();
+    assert!(goes_away.await.unwrap_err().is_cancelled());
+    assert_eq!(lane.waiting(), 1);
+    assert_eq!(gives_up.await.unwrap().unwrap_err(), Shed::Waited);
+    assert_eq!(lane.waiting(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,17 +12,17 @@ use prepnexus_health::{
 };
 use prepnexus_storage::{NodeState, NodeStatus, Role};
 
+use crate::gate::WAITED;
+
 /// A replica that is behind by more gets no reads.
 const LAG: Duration = Duration::from_secs(5);
 /// A feed that is older shows no copy to be right.
 const FEED_AGE: Duration = Duration::from_secs(5);
 /// Over how long it is counted how often something happens.
-const LATELY: Window = Window::Last(Duration::from_secs(60));
+const LATELY: Window = Window::Last(MINUTE);
+const MINUTE: Duration = Duration::from_secs(60);
 /// More errors of one code than this within [`LATELY`] are a storm: one a second.
 const STORM: u64 = 60;
-
-/// Where somebody has been waiting for so long, more is asked than is done.
-pub(super) const CROWDED: Duration = Duration::from_secs(30);
 
 /// What other crates count under these names.
 const STALE_SERVED: &str = "prepnexus_cache_stale_served_total";
@@ -199,6 +199,17 @@ pub(super) fn holding(
             holding.push(Condition::Shedding.alert(Some(("reason", reason)), summary));
         }
     }
+    for (labels, waits) in recent.times(WAITED, LATELY, now) {
+        // By Little's law the time that all waited, in each second, is how many waited at once on average.
+        if waits.total() >= MINUTE {
+            let lane = labels.get("lane");
+            let summary = format!(
+                "Over the last minute one or more {lane} on average were waiting to be let in to the database"
+            );
+            let of = Some(("lane", lane.to_owned()));
+            holding.push(Condition::PoolSaturated.alert(of, summary));
+        }
+    }
     holding
 }
 
@@ -209,16 +220,6 @@ fn sums(recent: &Recent, name: &str, label: &str, now: Instant) -> BTreeMap<Stri
         *sums.entry(labels.get(label).to_owned()).or_default() += count;
     }
     sums
-}
-
-/// What holds where somebody has been waiting at these ways into the database for [`CROWDED`].
-pub(super) fn of_lanes(crowded: impl Iterator<Item = &'static str>) -> impl Iterator<Item = Alert> {
-    crowded.map(|lane| {
-        let summary = format!(
-            "For half a minute there have been {lane} waiting to be let in to the database"
-        );
-        Condition::PoolSaturated.alert(Some(("lane", lane.to_owned())), summary)
-    })
 }
 
 fn of_node(node: &NodeStatus) -> Vec<Alert> {

@@ -73,6 +73,17 @@ impl Times {
         bucket.map(last_of)
     }
 
+    /// How long all took together: at most 1/16 more than the true sum.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        let counts = self.0.iter().enumerate();
+        Duration::from_micros(
+            counts
+                .map(|(bucket, count)| last_micros(bucket) * count)
+                .sum(),
+        )
+    }
+
     /// Takes in what others took.
     pub fn merge(&mut self, others: &Self) {
         for (count, other) in self.0.iter_mut().zip(&others.0) {
@@ -121,12 +132,15 @@ fn bucket_of(seconds: f64) -> usize {
 
 /// The longest time of a bucket.
 fn last_of(bucket: usize) -> Duration {
+    Duration::from_micros(last_micros(bucket))
+}
+
+fn last_micros(bucket: usize) -> u64 {
     let (octave, part) = (bucket / PARTS, bucket % PARTS);
-    let micros = match octave.checked_sub(1) {
+    match octave.checked_sub(1) {
         None => part as u64,
         Some(shift) => (((PARTS + part + 1) as u64) << shift) - 1,
-    };
-    Duration::from_micros(micros)
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ fn what_is_kept_is_exported_as_well_and_what_is_not_is_only_exported() {
     assert_eq!(times[0].1.count(), 4);
     assert!(times[0].1.quantile(0.5).unwrap() >= Duration::from_millis(500));
     assert!(times[0].1.quantile(0.25).unwrap() < Duration::from_millis(270));
+    let total = times[0].1.total().as_secs_f64();
+    assert!((1.75..=1.75 * 17.0 / 16.0).contains(&total), "{total}");
 }
 
 #[test]
