@@ -8,9 +8,10 @@ use std::{
     thread,
 };
 
+use prepnexus_testkit::wait_until;
 use serde_json::Value;
 
-use crate::rig::Rig;
+use crate::rig::{REHEARSED, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_made_checked_and_rehearsed() {
@@ -65,10 +66,9 @@ async fn what_is_compared_is_exact_while_many_write() {
     rig.db
         .psql("ALTER TABLE ledger OWNER TO prepnexus_test_owner")
         .await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let writer = |number: usize| {
+    let writer = |number: usize, stop: &Arc<AtomicBool>| {
         let (node, database) = (rig.stack.primary().clone(), rig.db.database().to_owned());
-        let stop = Arc::clone(&stop);
+        let stop = Arc::clone(stop);
         // One row for each commit; a few hundred for each call of the program. Each removes rows of its own alone: scans of
         // a large table begin anywhere in it, and so two that removed the same rows could wait for one another.
         let each = format!("INSERT INTO ledger (writer, note) VALUES ({number}, 'a row');\n");
@@ -80,14 +80,23 @@ async fn what_is_compared_is_exact_while_many_write() {
             }
         })
     };
-    let writers: Vec<_> = (0..4).map(writer).collect();
     for _ in 0..3 {
-        let drill = rig.json(&["drill", "--json"]);
-        assert_eq!(drill["error"], Value::Null, "{drill:#}");
-    }
-    stop.store(true, Ordering::Relaxed);
-    for writer in writers {
-        writer.join().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = (0..4).map(|number| writer(number, &stop)).collect();
+        let mut drill = rig.spawn(&["drill"]);
+        wait_until("a restore", REHEARSED, async || {
+            rig.is_restoring() || drill.has_ended()
+        })
+        .await;
+        // What they write from here on is not compared, and would only have to be recovered.
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        let code = drill.exit_code();
+        let errors = "SELECT string_agg(error, '; ') FROM backup_runs";
+        assert_eq!(rig.db.psql(errors).await, "");
+        assert_eq!(code, Some(0));
     }
     let rows = rig.db.psql("SELECT count(*) > 1000 FROM ledger").await;
     assert_eq!(rows, "t", "there was something to compare");

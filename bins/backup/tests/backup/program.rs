@@ -22,7 +22,16 @@ impl Program {
     /// Asks it to end, and wants that it does so by itself.
     pub(crate) fn end(&mut self) {
         self.signal(Signal::SIGTERM);
-        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+        assert_eq!(self.exit_code(), Some(0));
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
     }
 
     pub(crate) fn kill(&mut self) {

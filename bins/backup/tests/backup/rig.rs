@@ -15,6 +15,9 @@ use serde_json::Value;
 
 use crate::program::Program;
 
+/// Longer than a rehearsal takes. It has the least priority, 15 shares of a processor where others have 1,024 each.
+pub(crate) const REHEARSED: Duration = Duration::from_secs(300);
+
 /// The parts are dropped in this order: the database while its server runs.
 pub(crate) struct Rig {
     pub(crate) db: TestDb,
@@ -117,6 +120,17 @@ impl Rig {
     pub(crate) fn spawn(&self, words: &[&str]) -> Program {
         let mut command = self.command(words);
         Program::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
+    }
+
+    /// Whether a rehearsal has begun to restore: what it will compare with is written down by then.
+    pub(crate) fn is_restoring(&self) -> bool {
+        let scratch = fs::read_dir(self.path("state"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        scratch
+            .map(|entry| entry.path().join("data"))
+            .any(|data| data.exists())
     }
 
     /// The files below a directory of the test.

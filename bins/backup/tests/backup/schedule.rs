@@ -1,10 +1,8 @@
 //! Three programs that keep one schedule.
 
-use std::time::Duration;
-
 use prepnexus_testkit::wait_until;
 
-use crate::rig::Rig;
+use crate::rig::{REHEARSED, Rig};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_three_programs_one_makes_the_first_backup_and_rehearses_it() {
@@ -13,12 +11,7 @@ async fn of_three_programs_one_makes_the_first_backup_and_rehearses_it() {
     let mut programs: Vec<_> = (0..3).map(|_| rig.spawn(&["schedule"])).collect();
     let done = "SELECT string_agg(action, ' ' ORDER BY started_at) FROM backup_runs";
     let is_done = async || rig.db.psql(done).await == "full verify drill";
-    wait_until(
-        "a backup, a check and a rehearsal",
-        Duration::from_secs(60),
-        is_done,
-    )
-    .await;
+    wait_until("a backup, a check and a rehearsal", REHEARSED, is_done).await;
     let errors = "SELECT string_agg(error, '; ') FROM backup_runs";
     assert_eq!(rig.db.psql(errors).await, "");
     // A schedule is kept, and so it is known what would have been lost.

@@ -4,7 +4,6 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp, civil::Weekday, tz::TimeZone};
@@ -14,7 +13,7 @@ use prepnexus_testkit::wait_until;
 
 use crate::{
     program::Program,
-    rig::{Rig, as_servers_user},
+    rig::{REHEARSED, Rig, as_servers_user},
 };
 
 /// What the programs, and those that they start, take for the time: the system's with so much more, which a library that
@@ -152,7 +151,7 @@ impl Week {
             self.wanted.len()
         );
         let what = format!("{actions:?} at {time}");
-        wait_until(&what, Duration::from_secs(60), async || {
+        wait_until(&what, REHEARSED, async || {
             self.rig.db.psql(&ended).await == "t"
         })
         .await;
