@@ -183,7 +183,7 @@ impl Watched {
         self.end(alerts);
     }
 
-    /// The alerts fire while nobody else gets at `table`, and that is asked for.
+    /// The alerts fire while nobody else gets at `table`; `asking` is what asks for it meanwhile.
     fn told_while_locked<W: FnMut() + Send>(
         &self,
         table: &str,

@@ -15,6 +15,8 @@ use crate::rig::Rig;
 const KILLS: u32 = 20;
 /// How long what is left may take to go.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at what was started.
+const STEP: Duration = Duration::from_millis(20);
 
 /// What is there of a rehearsal: processes that work below `dir`, and directories.
 fn left(dir: &Path) -> Vec<String> {
@@ -56,10 +58,10 @@ async fn a_rehearsal_killed_at_any_moment_leaves_nothing_and_the_next_one_passes
         // A moment is what this is about; the first one may have taken longer than this one does.
         let moment = whole * fastrand::u32(number * 50..number * 50 + 50) / (KILLS * 50);
         let started = Instant::now();
-        while let Some(left) = moment.checked_sub(started.elapsed())
+        while let Some(rest) = moment.checked_sub(started.elapsed())
             && !drill.has_ended()
         {
-            sleep(left.min(Duration::from_millis(20)));
+            sleep(rest.min(STEP));
         }
         seen += usize::from(!left(&state).is_empty());
         drill.kill();
@@ -70,7 +72,7 @@ async fn a_rehearsal_killed_at_any_moment_leaves_nothing_and_the_next_one_passes
                 "killed after {moment:?}: {:#?}",
                 left(&state)
             );
-            sleep(Duration::from_millis(20));
+            sleep(STEP);
         }
     }
     assert!(seen >= 5, "there was something to leave behind: {seen}");

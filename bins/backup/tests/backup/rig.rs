@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::program::Program;
 
-/// Longer than a rehearsal takes. It has the least priority, 15 shares of a processor where others have 1,024 each.
+/// Longer than a rehearsal takes. It has the least priority: 15 shares of a processor where others have 1,024 each
+/// (Linux, `sched_prio_to_weight` in kernel/sched/core.c).
 pub(crate) const REHEARSED: Duration = Duration::from_secs(300);
 
 /// The parts are dropped in this order: the database while its server runs.
